@@ -1,0 +1,13 @@
+"""Kedro datasets of ours."""
+
+from pentathlon.datasets.artifact import ArtifactDataset
+from pentathlon.datasets.customer_file import CustomerFileDataset
+from pentathlon.datasets.optional import OptionalTableDataset
+from pentathlon.datasets.study_store import StudyStoreDataset
+
+__all__ = [
+    "ArtifactDataset",
+    "CustomerFileDataset",
+    "OptionalTableDataset",
+    "StudyStoreDataset",
+]

@@ -1,0 +1,22 @@
+"""Messages, profit, policies, the choice among them, and the engine that decides."""
+
+from pentathlon.decision.choice import PolicyChoice, choose_policy, logged_outcomes
+from pentathlon.decision.engine import DecisionEngine, Prediction
+from pentathlon.decision.policies import PERSONALISED, candidate_policies
+from pentathlon.decision.profit import expected_profit, realised_profit
+from pentathlon.decision.settings import DecisionSettings
+from pentathlon.decision.shrinkage import ContrastShrinkage
+
+__all__ = [
+    "PERSONALISED",
+    "ContrastShrinkage",
+    "DecisionEngine",
+    "DecisionSettings",
+    "PolicyChoice",
+    "Prediction",
+    "candidate_policies",
+    "choose_policy",
+    "expected_profit",
+    "logged_outcomes",
+    "realised_profit",
+]

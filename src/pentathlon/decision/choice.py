@@ -1,0 +1,127 @@
+"""Choosing the policy that ships, on rows that its predictions never saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pentathlon.contract.messages import MessageSet
+from pentathlon.decision.policies import PERSONALISED, constant_name, personalised
+from pentathlon.decision.profit import expected_profit, realised_profit
+from pentathlon.decision.settings import DecisionSettings
+from pentathlon.decision.shrinkage import ContrastShrinkage
+from pentathlon.evaluation.estimators import AIPW, Estimator
+from pentathlon.evaluation.gating import GateResult, gate
+from pentathlon.evaluation.outcomes import LoggedOutcomes
+
+
+@dataclass(frozen=True)
+class PolicyChoice:
+    """What the evidence supports.
+
+    Attributes
+    ----------
+    shrinkage : ContrastShrinkage
+        Fitted on all rows, for the engine.
+    expected_profit : ndarray of float32, shape (n, n_messages)
+        Cross-fitted, contrasts shrunk by a slope estimated without the row's fold.
+    gate : GateResult
+        Test of the personalised policy against the best constant.
+    policy : str
+        ``personalised`` or the name of the best constant.
+    """
+
+    shrinkage: ContrastShrinkage
+    expected_profit: NDArray[np.float32]
+    gate: GateResult
+    policy: str
+
+
+def choose_policy(
+    purchase_probability: NDArray[np.float32],
+    expected_order_value: NDArray[np.float32],
+    outcomes: LoggedOutcomes,
+    response: NDArray[np.integer],
+    fold: NDArray[np.integer],
+    messages: MessageSet,
+    settings: DecisionSettings,
+) -> PolicyChoice:
+    """Shrink contrasts, form the personalised policy, and let the gate decide.
+
+    Parameters
+    ----------
+    purchase_probability, expected_order_value : ndarray of float32, shape (n, n_messages)
+        Fused and cross-fitted.
+    outcomes : LoggedOutcomes
+        With ``smoothed_profit`` when the settings ask for the smoothed estimator.
+    response, fold : ndarray of int, shape (n,)
+    messages : MessageSet
+    settings : DecisionSettings
+
+    Returns
+    -------
+    PolicyChoice
+    """
+    message = outcomes.message
+    weight = np.ones(outcomes.n) if outcomes.sampling_weight is None else outcomes.sampling_weight
+    shrunk = purchase_probability
+    shrinkage = ContrastShrinkage.none(len(messages))
+    if settings.shrink_contrasts:
+        shrunk = np.empty_like(purchase_probability)
+        for held_out in np.unique(fold):
+            inside, outside = fold != held_out, fold == held_out
+            part = ContrastShrinkage.fit(
+                purchase_probability[inside], message[inside], response[inside], weight[inside]
+            )
+            shrunk[outside] = part.predict(purchase_probability[outside])
+        shrinkage = ContrastShrinkage.fit(purchase_probability, message, response, weight)
+    profit = expected_profit(shrunk, expected_order_value, messages)
+    estimator = AIPW(smoothed=settings.estimator == "smoothed")
+    verdict = gate(
+        personalised(profit),
+        outcomes,
+        profit,
+        confidence=settings.confidence,
+        best_constant=best_constant(outcomes, profit, estimator),
+        estimator=estimator,
+    )
+    policy = PERSONALISED if verdict.ships else constant_name(messages.names[verdict.best_constant])
+    return PolicyChoice(shrinkage, profit, verdict, policy)
+
+
+def best_constant(
+    outcomes: LoggedOutcomes, profit: NDArray[np.float32], estimator: Estimator
+) -> int:
+    """Column of the message that is worth most when everyone gets it."""
+    values = [estimator.estimate(k, outcomes, profit).value for k in range(profit.shape[1])]
+    return int(np.argmax(values))
+
+
+def logged_outcomes(
+    message: NDArray[np.int64],
+    propensity: NDArray[np.float64],
+    response: NDArray[np.integer],
+    order_value: NDArray[np.float64],
+    sampling_weight: NDArray[np.float64],
+    expected_order_value: NDArray[np.float32],
+    messages: MessageSet,
+) -> LoggedOutcomes:
+    """Outcomes in money, with the smoothed profit beside the realised one.
+
+    Parameters
+    ----------
+    message, propensity, response, order_value, sampling_weight : ndarray, shape (n,)
+    expected_order_value : ndarray of float32, shape (n, n_messages)
+        From a model that did not see the row.
+    """
+    rows = np.arange(len(message))
+    smoothed = np.where(response == 1, expected_order_value[rows, message], 0.0)
+    return LoggedOutcomes(
+        message=message,
+        propensity=propensity,
+        profit=realised_profit(order_value, message, messages),
+        sampling_weight=sampling_weight,
+        smoothed_profit=realised_profit(smoothed, message, messages),
+    )

@@ -1,0 +1,301 @@
+"""The decision engine: from customers to decisions, the same for a file, a batch or a request."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pentathlon.contract.features import FeatureColumns
+from pentathlon.contract.messages import MessageSet
+from pentathlon.decision.policies import PERSONALISED, constant_name, personalised
+from pentathlon.decision.profit import expected_profit
+from pentathlon.decision.shrinkage import ContrastShrinkage
+from pentathlon.errors import ArtifactError
+from pentathlon.features import DesignBuilder, build_features
+from pentathlon.fusion import FusionModel
+from pentathlon.models.order_value import OrderValueModel
+from pentathlon.models.protocol import ResponseModel
+from pentathlon.models.registry import model_class
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+CHUNK_ROWS = 100_000
+LIBRARIES = ("pentathlon", "scikit-learn", "xgboost-cpu", "keras", "numpy")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the engine expects of ``n`` customers under every message.
+
+    Attributes
+    ----------
+    purchase_probability : ndarray of float32, shape (n, n_messages)
+        Fused and calibrated, contrasts shrunk.
+    expected_order_value : ndarray of float32, shape (n, n_messages)
+        In currency, of a buyer.
+    expected_profit : ndarray of float32, shape (n, n_messages)
+        In currency per customer.
+    by_model : dict of str to ndarray of float32, shape (n, n_messages)
+        Purchase probability by each single model.
+    """
+
+    purchase_probability: NDArray[np.float32]
+    expected_order_value: NDArray[np.float32]
+    expected_profit: NDArray[np.float32]
+    by_model: dict[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class DecisionEngine:
+    """Everything that a decision needs, from raw customer columns to the message.
+
+    Attributes
+    ----------
+    messages : MessageSet
+    columns : FeatureColumns
+        Raw columns that customers must have.
+    builder : DesignBuilder
+    models : dict of str to ResponseModel
+    fusion : FusionModel
+    order_value : OrderValueModel
+    shrinkage : ContrastShrinkage
+    policy : str
+        ``personalised`` or the name of a constant policy: the one that the evidence supports.
+    """
+
+    messages: MessageSet
+    columns: FeatureColumns
+    builder: DesignBuilder
+    models: Mapping[str, ResponseModel]
+    fusion: FusionModel
+    order_value: OrderValueModel
+    shrinkage: ContrastShrinkage
+    policy: str
+
+    def __post_init__(self) -> None:
+        allowed = [PERSONALISED, *(constant_name(m) for m in self.messages)]
+        if self.policy not in allowed:
+            raise ArtifactError(f"There is no policy '{self.policy}'; choose from {allowed}.")
+
+    def predict(self, features: pd.DataFrame) -> Prediction:
+        """Predict from engineered features.
+
+        Parameters
+        ----------
+        features : DataFrame, n rows
+            As :func:`pentathlon.features.build_features` returns them.
+        """
+        design = self.builder.transform(features)
+        by_model = {name: model.predict(design) for name, model in self.models.items()}
+        probability = self.shrinkage.predict(self.fusion.predict(by_model))
+        order_value = self.order_value.predict(design)
+        profit = expected_profit(probability, order_value, self.messages)
+        return Prediction(probability, order_value, profit, by_model)
+
+    def choose(self, profit: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Message of each customer under the engine's policy, shape ``(n,)``."""
+        if self.policy == PERSONALISED:
+            return personalised(profit)
+        names = [constant_name(m) for m in self.messages]
+        return np.full(len(profit), names.index(self.policy), dtype=np.int64)
+
+    def decide(self, customers: pd.DataFrame) -> pd.DataFrame:
+        """Decide for customers.
+
+        Parameters
+        ----------
+        customers : DataFrame, n rows
+            ``customer_id`` and the raw feature columns.
+
+        Returns
+        -------
+        DataFrame, n rows, same order
+            customer_id, message, purchase_probability, expected_order_value, expected_profit,
+            expected_profit_of_control (missing where there is no control), runner_up,
+            runner_up_expected_profit, policy, propensity (of the choice, under the policy).
+        """
+        parts = [self._decide(part) for part in _chunks(customers)]
+        if not parts:
+            return self._decide(customers)
+        return pd.concat(parts, ignore_index=True)
+
+    def _decide(self, customers: pd.DataFrame) -> pd.DataFrame:
+        prediction = self.predict(build_features(customers, self.columns))
+        return decisions_table(
+            customers["customer_id"].astype(str).to_numpy(),
+            prediction,
+            self.choose(prediction.expected_profit),
+            self.messages,
+            self.policy,
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write the engine as a folder of native formats with a manifest.
+
+        Parameters
+        ----------
+        folder : Path
+            Exists and is empty.
+        """
+        for name, model in self.models.items():
+            (folder / "models" / name).mkdir(parents=True)
+            model.save(folder / "models" / name)
+        (folder / "order_value").mkdir()
+        self.order_value.save(folder / "order_value")
+        self.fusion.save(folder)
+        manifest = {
+            "format": FORMAT,
+            "policy": self.policy,
+            "messages": self.messages.to_dict(),
+            "features": self.columns.model_dump(),
+            "design": self.builder.to_dict(),
+            "shrinkage": self.shrinkage.to_dict(),
+            "models": list(self.models),
+            "versions": library_versions(),
+            "sha256": folder_hashes(folder),
+        }
+        (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> DecisionEngine:
+        """Read an engine back, refusing one that is incomplete, altered or incompatible.
+
+        Raises
+        ------
+        ArtifactError
+            Saying what is wrong with the folder.
+        """
+        manifest = _read_manifest(folder)
+        _check_hashes(folder, manifest)
+        _check_versions(manifest)
+        return cls(
+            messages=MessageSet(manifest["messages"]),
+            columns=FeatureColumns.model_validate(manifest["features"]),
+            builder=DesignBuilder.from_dict(manifest["design"]),
+            models={
+                name: model_class(name).load(folder / "models" / name)
+                for name in manifest["models"]
+            },
+            fusion=FusionModel.load(folder),
+            order_value=OrderValueModel.load(folder / "order_value"),
+            shrinkage=ContrastShrinkage.from_dict(manifest["shrinkage"]),
+            policy=manifest["policy"],
+        )
+
+
+def decisions_table(
+    customer_id: NDArray[np.object_],
+    prediction: Prediction,
+    choice: NDArray[np.int64],
+    messages: MessageSet,
+    policy: str,
+) -> pd.DataFrame:
+    """Decisions with what they were weighed against; see :meth:`DecisionEngine.decide`."""
+    rows = np.arange(len(choice))
+    profit = prediction.expected_profit
+    others = profit.copy()
+    others[rows, choice] = -np.inf
+    runner_up = others.argmax(axis=1)
+    names = np.array(messages.names, dtype=object)
+    control = messages.control
+    return pd.DataFrame(
+        {
+            "customer_id": customer_id,
+            "message": names[choice],
+            "purchase_probability": prediction.purchase_probability[rows, choice],
+            "expected_order_value": prediction.expected_order_value[rows, choice],
+            "expected_profit": profit[rows, choice],
+            "expected_profit_of_control": (
+                np.full(len(rows), np.nan, dtype=np.float32)
+                if control is None
+                else profit[:, control]
+            ),
+            "runner_up": names[runner_up],
+            "runner_up_expected_profit": profit[rows, runner_up],
+            "policy": np.full(len(rows), policy, dtype=object),
+            "propensity": np.ones(len(rows)),
+        }
+    ).astype({"customer_id": "str", "message": "str", "runner_up": "str", "policy": "str"})
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries that an engine's files depend on."""
+    found = {}
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def folder_hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file under a folder but its manifest, by relative POSIX path."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path != folder / MANIFEST
+    }
+
+
+def _chunks(customers: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    for start in range(0, len(customers), CHUNK_ROWS):
+        yield customers.iloc[start : start + CHUNK_ROWS]
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise ArtifactError(f"{folder.name} is not a decision engine: it has no {MANIFEST}.")
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ArtifactError(f"The engine's {MANIFEST} is not valid JSON: {error}.") from error
+    if manifest.get("format") != FORMAT:
+        raise ArtifactError(
+            f"The engine has format {manifest.get('format')}, this version reads format {FORMAT}. "
+            "Load it with the version of Pentathlon that saved it, or train it again."
+        )
+    required = {"policy", "messages", "features", "design", "shrinkage", "models", "sha256"}
+    missing = sorted(required - set(manifest))
+    if missing:
+        raise ArtifactError(f"The engine's {MANIFEST} lacks {missing}; it is incomplete.")
+    return manifest
+
+
+def _check_hashes(folder: Path, manifest: Mapping[str, Any]) -> None:
+    found, expected = folder_hashes(folder), manifest["sha256"]
+    missing = sorted(set(expected) - set(found))
+    extra = sorted(set(found) - set(expected))
+    altered = sorted(p for p in set(found) & set(expected) if found[p] != expected[p])
+    for what, paths in (("missing", missing), ("unexpected", extra), ("altered", altered)):
+        if paths:
+            raise ArtifactError(
+                f"The engine was changed after it was saved: {what} files {paths}. "
+                "Do not use it; copy it again from where it was made, or train it again."
+            )
+
+
+def _check_versions(manifest: Mapping[str, Any]) -> None:
+    """Minor releases of model libraries change file formats; patches do not."""
+    here = library_versions()
+    clashes = [
+        f"{library} {saved} (here {here.get(library, 'not installed')})"
+        for library, saved in manifest.get("versions", {}).items()
+        if library not in {"pentathlon", "numpy"}
+        and here.get(library, "").split(".")[:2] != saved.split(".")[:2]
+    ]
+    if clashes:
+        raise ArtifactError(
+            f"The engine was saved with {', '.join(clashes)}. Install those versions, or train "
+            "it again with the ones installed."
+        )

@@ -1,0 +1,21 @@
+"""Judging what was learnt on rows that played no part in learning it.
+
+The arrays come from the decision engine, the estimates from ``pentathlon.evaluation``; this
+package puts the two together.
+"""
+
+from pentathlon.judgement.comparison import PolicyComparison, compare_policies
+from pentathlon.judgement.judged import Judged, judge_cross_fitted, judge_test_rows
+from pentathlon.judgement.settings import CampaignSettings, EvaluationSettings
+from pentathlon.judgement.truth import compare_with_truth
+
+__all__ = [
+    "CampaignSettings",
+    "EvaluationSettings",
+    "Judged",
+    "PolicyComparison",
+    "compare_policies",
+    "compare_with_truth",
+    "judge_cross_fitted",
+    "judge_test_rows",
+]

@@ -1,0 +1,268 @@
+"""Every candidate policy valued on the judged rows, and paired against every baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pentathlon.contract.messages import CONTROL, MessageSet
+from pentathlon.decision.policies import (
+    PERSONALISED,
+    RANDOM,
+    TWO_DEPARTMENTS,
+    Policy,
+    candidate_policies,
+    constant_name,
+)
+from pentathlon.decision.profit import expected_profit
+from pentathlon.errors import EvaluationError
+from pentathlon.evaluation import (
+    AIPW,
+    DEFAULT_ESTIMATORS,
+    IPS,
+    SNIPS,
+    agreement,
+    emails_to_settle,
+    honesty,
+    paired_gain,
+    percent_gain,
+    project,
+    smoothing_bias,
+)
+from pentathlon.judgement.judged import Judged
+from pentathlon.judgement.settings import CampaignSettings, EvaluationSettings
+
+SHIPPED = "shipped"
+KINDS = {
+    SHIPPED: "shipped",
+    PERSONALISED: "personalised",
+    RANDOM: "status quo",
+    TWO_DEPARTMENTS: "case's draft",
+}
+
+
+@dataclass(frozen=True)
+class PolicyComparison:
+    """Values and gains of policies.
+
+    Attributes
+    ----------
+    values : DataFrame
+        One row per policy: claimed and supported profit per customer with intervals by IPS,
+        SNIPS and AIPW, inflation, capped value, share of the value from the ten largest orders,
+        share of customers per message.
+    gains : DataFrame
+        One row per policy (shipped, personalised, single models) and baseline: paired gain per
+        customer, in per cent, and projected to the campaign.
+    alarms : list of str
+        Disagreements between estimators, in words.
+    headline : dict
+        Flat numbers of what ships.
+    """
+
+    values: pd.DataFrame
+    gains: pd.DataFrame
+    alarms: list[str]
+    headline: dict[str, Any]
+
+
+def judged_policies(judged: Judged) -> tuple[dict[str, Policy], dict[str, NDArray[np.float32]]]:
+    """Candidate policies on the judged rows, and the prediction that each one claims by.
+
+    Returns
+    -------
+    policies : dict of str to policy
+        ``shipped`` first.
+    claims : dict of str to ndarray of float32, shape (n, n_messages)
+        Expected profit by the policy's own model; the fusion's where there is none.
+    """
+    single = {
+        name: expected_profit(judged.probabilities[name], judged.order_values, judged.messages)
+        for name in judged.single_models
+    }
+    policies: dict[str, Policy] = {SHIPPED: judged.decision}
+    policies |= candidate_policies(judged.messages, judged.profit, single)
+    claims = {name: single.get(name, judged.profit) for name in policies}
+    return policies, claims
+
+
+def compare_policies(
+    judged: Judged,
+    best_constant: str,
+    settings: EvaluationSettings,
+    campaign: CampaignSettings,
+) -> PolicyComparison:
+    """Value every policy and pair those that decide against every baseline.
+
+    Parameters
+    ----------
+    judged : Judged
+    best_constant : str
+        Message that the training rows found best for everyone.
+    settings : EvaluationSettings
+    campaign : CampaignSettings
+
+    Returns
+    -------
+    PolicyComparison
+    """
+    policies, claims = judged_policies(judged)
+    outcomes = judged.outcomes()
+    profit = judged.profit
+    records, alarms = [], []
+    for name, policy in policies.items():
+        record: dict[str, Any] = {"policy": name, "kind": kind_of(name, judged.messages)}
+        report = honesty(
+            policy,
+            outcomes,
+            profit,
+            order_value=judged.keys["order_value"].to_numpy(dtype=np.float64),
+            margin=judged.messages.margins,
+            own_prediction=claims[name],
+            cap_quantile=settings.cap_quantile,
+        )
+        record["claimed"] = report.claimed.value
+        for estimator, label in ((AIPW(), "aipw"), (IPS(), "ips"), (SNIPS(), "snips")):
+            estimate = estimator.estimate(policy, outcomes, profit)
+            lower, upper = estimate.interval(settings.confidence)
+            record |= {
+                label: estimate.value,
+                f"{label}_standard_error": estimate.standard_error,
+                f"{label}_lower": lower,
+                f"{label}_upper": upper,
+            }
+            if label == "aipw":
+                record["effective_sample_size"] = estimate.effective_sample_size
+        record |= {
+            "inflation": report.inflation.value,
+            "inflation_standard_error": report.inflation.standard_error,
+            "inflation_percent": report.inflation_percent,
+            "capped": report.capped.value,
+            "capped_standard_error": report.capped.standard_error,
+            "top_10_orders_share": report.top_orders_share,
+        }
+        record |= {
+            f"share_{message}": share
+            for message, share in zip(
+                judged.messages, message_shares(policy, judged), strict=True
+            )
+        }
+        records.append(record)
+        for alarm in agreement(policy, outcomes, profit, estimators=DEFAULT_ESTIMATORS).alarms:
+            alarms.append(f"{name}: {alarm}")
+    values = pd.DataFrame(records)
+    gains = _gains(judged, policies, best_constant, settings, campaign)
+    return PolicyComparison(
+        values, gains, alarms, _headline(judged, values, gains, best_constant, settings, campaign)
+    )
+
+
+def kind_of(policy: str, messages: MessageSet) -> str:
+    """What kind of policy a name stands for."""
+    if policy in KINDS:
+        return KINDS[policy]
+    constants = {constant_name(m): m for m in messages}
+    if policy in constants:
+        return "no e-mail" if constants[policy] == CONTROL else "constant"
+    return "single model"
+
+
+def message_shares(policy: Policy, judged: Judged) -> NDArray[np.float64]:
+    """Share of customers who get each message, shape ``(n_messages,)``."""
+    w = judged.sampling_weight
+    if policy.ndim == 2:
+        return np.asarray(np.average(policy, axis=0, weights=w), dtype=np.float64)
+    return np.bincount(policy, weights=w, minlength=len(judged.messages)) / w.sum()
+
+
+def _gains(
+    judged: Judged,
+    policies: Mapping[str, Policy],
+    best_constant: str,
+    settings: EvaluationSettings,
+    campaign: CampaignSettings,
+) -> pd.DataFrame:
+    outcomes, profit = judged.outcomes(), judged.profit
+    constants = [constant_name(m) for m in judged.messages]
+    deciding = [name for name in policies if name not in constants and name != RANDOM]
+    records = []
+    for name in deciding:
+        for baseline in [b for b in policies if b != name]:
+            gain = paired_gain(policies[name], policies[baseline], outcomes, profit)
+            value = AIPW().estimate(policies[name], outcomes, profit)
+            try:
+                percent = percent_gain(policies[name], policies[baseline], outcomes, profit)
+            except EvaluationError:  # a baseline that earns nothing: there is no per cent of it
+                percent = None
+            total = project(
+                value, gain, campaign.customers, percent=percent, confidence=settings.confidence
+            )
+            lower, upper = gain.interval(settings.confidence)
+            share = total.gain_percent_interval or (float("nan"), float("nan"))
+            records.append(
+                {
+                    "policy": name,
+                    "baseline": baseline,
+                    "is_best_constant": baseline == constant_name(best_constant),
+                    "gain": gain.value,
+                    "standard_error": gain.standard_error,
+                    "lower": lower,
+                    "upper": upper,
+                    "gain_percent": np.nan if total.gain_percent is None else total.gain_percent,
+                    "percent_lower": share[0],
+                    "percent_upper": share[1],
+                    "campaign_gain": total.gain.value,
+                    "campaign_lower": total.gain_interval[0],
+                    "campaign_upper": total.gain_interval[1],
+                    "emails_to_settle": emails_to_settle(gain, confidence=settings.confidence),
+                }
+            )
+    return pd.DataFrame(records).astype({"emails_to_settle": "Int64"})
+
+
+def _headline(
+    judged: Judged,
+    values: pd.DataFrame,
+    gains: pd.DataFrame,
+    best_constant: str,
+    settings: EvaluationSettings,
+    campaign: CampaignSettings,
+) -> dict[str, Any]:
+    shipped = values.set_index("policy").loc[SHIPPED]
+    mine = gains[gains["policy"] == SHIPPED].set_index("baseline")
+    smoothing = smoothing_bias(judged.decision, judged.outcomes(), judged.profit)
+    headline: dict[str, Any] = {
+        "judged_customers": len(judged),
+        "confidence": settings.confidence,
+        "supported_profit": float(shipped["aipw"]),
+        "supported_profit_lower": float(shipped["aipw_lower"]),
+        "supported_profit_upper": float(shipped["aipw_upper"]),
+        "claimed_profit": float(shipped["claimed"]),
+        "inflation_percent": _number(shipped["inflation_percent"]),
+        "smoothing_bias_p_value": smoothing.p_value,
+        "campaign_customers": campaign.customers,
+        "campaign_profit": float(shipped["aipw"]) * campaign.customers,
+    }
+    for label, baseline in (
+        ("no_email", constant_name(CONTROL)),
+        ("best_constant", constant_name(best_constant)),
+        ("random", RANDOM),
+    ):
+        if baseline in mine.index:
+            row = mine.loc[baseline]
+            headline |= {
+                f"gain_over_{label}": float(row["gain"]),
+                f"gain_over_{label}_lower": float(row["lower"]),
+                f"gain_over_{label}_upper": float(row["upper"]),
+                f"campaign_gain_over_{label}": float(row["campaign_gain"]),
+            }
+    return headline
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None or pd.isna(value) else float(value)

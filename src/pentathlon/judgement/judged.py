@@ -1,0 +1,258 @@
+"""Rows with everything that was predicted and decided for them by parties that never saw them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pentathlon.contract.features import FeatureColumns
+from pentathlon.contract.messages import MessageSet
+from pentathlon.decision import DecisionEngine, logged_outcomes
+from pentathlon.errors import DataError, EvaluationError
+from pentathlon.evaluation import LoggedOutcomes
+from pentathlon.models.training import Report, silent
+from pentathlon.recipe import RecipeSettings, fit_recipe
+
+FUSION = "fusion"
+ORDER_VALUE = "order_value"
+PROFIT = "expected_profit"
+_KEYS = (
+    "customer_id",
+    "fold",
+    "message",
+    "propensity",
+    "response",
+    "order_value",
+    "sampling_weight",
+    "natural_rate",
+)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Judged rows.
+
+    Attributes
+    ----------
+    keys : DataFrame, n rows
+        customer_id, fold, message (as logged), propensity, response, order_value,
+        sampling_weight, natural_rate, decision (what would ship), policy (that decided).
+    probabilities : dict of str to ndarray of float32, shape (n, n_messages)
+        Purchase probability by each single model and by ``fusion`` (contrasts shrunk).
+    order_values, profit : ndarray of float32, shape (n, n_messages)
+        Expected order value and expected profit, in currency.
+    messages : MessageSet
+    """
+
+    keys: pd.DataFrame
+    probabilities: Mapping[str, NDArray[np.float32]]
+    order_values: NDArray[np.float32]
+    profit: NDArray[np.float32]
+    messages: MessageSet
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def message(self) -> NDArray[np.int64]:
+        """Column of the logged message, shape ``(n,)``."""
+        return self.messages.codes(self.keys["message"].to_numpy())  # type: ignore[arg-type]
+
+    @property
+    def decision(self) -> NDArray[np.int64]:
+        """Column of the message that would ship, shape ``(n,)``."""
+        return self.messages.codes(self.keys["decision"].to_numpy())  # type: ignore[arg-type]
+
+    @property
+    def response(self) -> NDArray[np.int8]:
+        """0 or 1, shape ``(n,)``."""
+        return self.keys["response"].to_numpy(dtype=np.int8)
+
+    @property
+    def sampling_weight(self) -> NDArray[np.float64]:
+        """Mean 1, shape ``(n,)``."""
+        return self.keys["sampling_weight"].to_numpy(dtype=np.float64)
+
+    @property
+    def single_models(self) -> list[str]:
+        """Names of the single models."""
+        return [name for name in self.probabilities if name != FUSION]
+
+    def logged_probability(self, model: str) -> NDArray[np.float32]:
+        """Purchase probability under the logged message, shape ``(n,)``."""
+        return self.probabilities[model][np.arange(len(self)), self.message]
+
+    def outcomes(self) -> LoggedOutcomes:
+        """Logged outcomes in money."""
+        return logged_outcomes(
+            self.message,
+            self.keys["propensity"].to_numpy(dtype=np.float64),
+            self.response,
+            self.keys["order_value"].to_numpy(dtype=np.float64),
+            self.sampling_weight,
+            self.order_values,
+            self.messages,
+        )
+
+    def to_table(self) -> pd.DataFrame:
+        """One table: the keys, then ``<what>__<message>`` columns."""
+        blocks = {**self.probabilities, ORDER_VALUE: self.order_values, PROFIT: self.profit}
+        columns = {
+            f"{what}__{message}": values[:, k]
+            for what, values in blocks.items()
+            for k, message in enumerate(self.messages)
+        }
+        return pd.concat(
+            [self.keys.reset_index(drop=True), pd.DataFrame(columns)], axis=1
+        )
+
+    @classmethod
+    def from_table(cls, table: pd.DataFrame, messages: MessageSet) -> Judged:
+        """Read back what :meth:`to_table` made.
+
+        Raises
+        ------
+        DataError
+            When the table was made with other messages.
+        """
+        predicted = [c for c in table.columns if "__" in c]
+        blocks: dict[str, NDArray[np.float32]] = {}
+        for what in dict.fromkeys(c.rsplit("__", 1)[0] for c in predicted):
+            names = [f"{what}__{m}" for m in messages]
+            missing = [n for n in names if n not in table.columns]
+            if missing:
+                raise DataError(f"judged rows lack {missing}; judge again with these messages.")
+            blocks[what] = np.ascontiguousarray(table[names].to_numpy(dtype=np.float32))
+        order_values, profit = blocks.pop(ORDER_VALUE), blocks.pop(PROFIT)
+        keys = table[[*_KEYS, "decision", "policy"]]
+        return cls(keys, blocks, order_values, profit, messages)
+
+    def policy_scores(self) -> pd.DataFrame:
+        """What anyone needs to recompute the value of what ships.
+
+        Returns
+        -------
+        DataFrame
+            customer_id, fold, message (as logged), propensity (of the logged message), response,
+            order_value, profit (realised, in currency), decision (what would ship),
+            sampling_weight.
+        """
+        table = self.keys[
+            ["customer_id", "fold", "message", "propensity", "response", "order_value"]
+        ].copy()
+        table["profit"] = self.outcomes().profit
+        table["decision"] = self.keys["decision"]
+        table["sampling_weight"] = self.keys["sampling_weight"]
+        return table
+
+
+def judge_test_rows(
+    engine: DecisionEngine, observations: pd.DataFrame, model_input: pd.DataFrame
+) -> Judged:
+    """Let the engine decide for the test rows, which played no part in making it.
+
+    Parameters
+    ----------
+    engine : DecisionEngine
+    observations, model_input : DataFrame, n rows
+
+    Returns
+    -------
+    Judged
+
+    Raises
+    ------
+    EvaluationError
+        When there are no test rows.
+    """
+    test = (observations["split"] == "test").to_numpy()
+    if not test.any():
+        raise EvaluationError(
+            "There are no test rows to judge on: set data_processing.split.test_share above 0, "
+            "or evaluation.scheme to cross_fitted."
+        )
+    return _judge(engine, observations[test], model_input[test])
+
+
+def judge_cross_fitted(
+    observations: pd.DataFrame,
+    model_input: pd.DataFrame,
+    columns: FeatureColumns,
+    messages: MessageSet,
+    settings: RecipeSettings,
+    report: Report = silent,
+) -> Judged:
+    """Refit the whole recipe without each fold and let it decide for that fold's customers.
+
+    Tuning, fusion, shrinkage and gate are all repeated, so every row is judged by parties that
+    never saw it, and every row judges.
+
+    Parameters
+    ----------
+    observations, model_input : DataFrame, n rows
+        Training rows are judged; test rows, if any, are left alone.
+    columns : FeatureColumns
+    messages : MessageSet
+    settings : RecipeSettings
+    report : callable
+
+    Returns
+    -------
+    Judged, in the order of the observations
+    """
+    train = (observations["split"] == "train").to_numpy()
+    observations, model_input = observations[train], model_input[train]
+    fold = observations["fold"].to_numpy()
+    folds = np.unique(fold)
+    if len(folds) < 3:
+        raise EvaluationError(
+            "Cross-fitted evaluation needs at least three folds: one to judge, two to cross-fit "
+            f"within. data_processing.n_folds gave {len(folds)}."
+        )
+    parts: list[Judged] = []
+    positions: list[NDArray[np.int64]] = []
+    for number, held_out in enumerate(folds):
+        inside, outside = fold != held_out, fold == held_out
+        report(f"fold {number + 1}/{len(folds)}: refitting the whole recipe without it")
+        recipe = fit_recipe(
+            observations[inside], model_input[inside], columns, messages, settings
+        )
+        part = _judge(recipe.engine, observations[outside], model_input[outside])
+        report(f"fold {number + 1}/{len(folds)}: {recipe.engine.policy} ships")
+        parts.append(part)
+        positions.append(np.flatnonzero(outside))
+    order = np.argsort(np.concatenate(positions))
+
+    def joined(arrays: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+        return np.concatenate(arrays)[order]
+
+    return Judged(
+        keys=pd.concat([p.keys for p in parts]).iloc[order].reset_index(drop=True),
+        probabilities={
+            name: joined([p.probabilities[name] for p in parts]) for name in parts[0].probabilities
+        },
+        order_values=joined([p.order_values for p in parts]),
+        profit=joined([p.profit for p in parts]),
+        messages=messages,
+    )
+
+
+def _judge(
+    engine: DecisionEngine, observations: pd.DataFrame, model_input: pd.DataFrame
+) -> Judged:
+    prediction = engine.predict(model_input)
+    names = np.array(engine.messages.names, dtype=object)
+    keys = observations[list(_KEYS)].reset_index(drop=True)
+    keys["decision"] = names[engine.choose(prediction.expected_profit)]
+    keys["policy"] = engine.policy
+    return Judged(
+        keys=keys.astype({"decision": "str", "policy": "str"}),
+        probabilities={**prediction.by_model, FUSION: prediction.purchase_probability},
+        order_values=prediction.expected_order_value,
+        profit=prediction.expected_profit,
+        messages=engine.messages,
+    )

@@ -1,0 +1,48 @@
+"""Settings of the evaluation and of the campaign that it speaks about."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class EvaluationSettings(BaseModel):
+    """How policies are judged.
+
+    Attributes
+    ----------
+    scheme : {"test", "cross_fitted"}
+        ``test`` judges on the test rows. ``cross_fitted`` refits the whole recipe without each
+        fold and judges it there, so that every row judges; for small data.
+    confidence : float
+        Of every interval, two-sided.
+    cap_quantile : float
+        Quantile of the order values at which the capped secondary metric caps them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    scheme: Literal["test", "cross_fitted"] = "test"
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    cap_quantile: Annotated[float, Field(gt=0.5, lt=1)] = 0.99
+
+
+class CampaignSettings(BaseModel):
+    """The campaign that results are projected to.
+
+    Attributes
+    ----------
+    customers : int
+        Customers who get a decision each.
+    currency : str
+        Symbol or code, for people.
+    name : str
+        For the report's title.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    customers: Annotated[int, Field(ge=1)] = 5_000_000
+    currency: str = "EUR"
+    name: str = "Pentathlon"

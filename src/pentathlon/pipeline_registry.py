@@ -1,0 +1,52 @@
+"""The project's pipelines, written out."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Pipeline
+
+from pentathlon.pipelines import (
+    data_processing,
+    decision,
+    evaluation,
+    feature_engineering,
+    fusion,
+    order_value,
+    reporting,
+    simulate,
+    training,
+)
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """Register the pipelines.
+
+    Returns
+    -------
+    dict of str to Pipeline
+        Each stage by name; ``engine``, every stage from the raw file to the report; and
+        ``__default__``, the same behind a simulated retailer.
+    """
+    stages = {
+        "data_processing": data_processing.create_pipeline(),
+        "feature_engineering": feature_engineering.create_pipeline(),
+        "training": training.create_pipeline(),
+        "order_value": order_value.create_pipeline(),
+        "fusion": fusion.create_pipeline(),
+        "decision": decision.create_pipeline(),
+        "evaluation": evaluation.create_pipeline(),
+        "reporting": reporting.create_pipeline(),
+    }
+    engine = sum(stages.values(), Pipeline([]))
+    after_simulation = {
+        **stages,
+        "data_processing": Pipeline(
+            stages["data_processing"], inputs={"raw_customers": "simulated_customers"}
+        ),
+    }
+    simulated = simulate.create_pipeline()
+    return {
+        "simulate": simulated,
+        **stages,
+        "engine": engine,
+        "__default__": sum(after_simulation.values(), simulated),
+    }

@@ -1,0 +1,133 @@
+"""Nodes of the pipeline."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pandas as pd
+
+from pentathlon.contract import FeatureColumns, Message, MessageSet
+from pentathlon.contract.scores import scores_array
+from pentathlon.decision import ContrastShrinkage, DecisionEngine
+from pentathlon.evaluation.provenance import check_fold_provenance
+from pentathlon.features import DesignBuilder
+from pentathlon.fusion import FusionModel
+from pentathlon.models.order_value import OrderValueModel
+from pentathlon.models.protocol import ResponseModel
+from pentathlon.models.registry import MODEL_NAMES
+from pentathlon.pipelines.decision.params import DecisionParams
+from pentathlon.recipe import Observed, decide_policy
+
+logger = logging.getLogger(__name__)
+
+
+def choose_policy(
+    observations: pd.DataFrame,
+    model_input: pd.DataFrame,
+    design_builder: DesignBuilder,
+    fused_scores: pd.DataFrame,
+    order_value_scores: pd.DataFrame,
+    messages: dict[str, Message],
+    settings: DecisionParams,
+) -> dict[str, Any]:
+    """Let the gate choose between the personalised policy and the best constant.
+
+    Parameters
+    ----------
+    observations, model_input : DataFrame, n rows
+    design_builder : DesignBuilder
+    fused_scores, order_value_scores : DataFrame, n rows
+        Cross-fitted on training rows; only those are looked at.
+    messages : dict of str to Message
+    settings : DecisionParams
+
+    Returns
+    -------
+    dict
+        The policy, the gate's verdict with its numbers, and the shrinkage of contrasts.
+    """
+    message_set = MessageSet(messages)
+    for scores in (fused_scores, order_value_scores):
+        check_fold_provenance(observations, scores)
+    train = (observations["split"] == "train").to_numpy()
+    rows = Observed.training_rows(observations, model_input, design_builder, message_set)
+    choice = decide_policy(
+        rows,
+        scores_array(fused_scores[train], message_set),
+        scores_array(order_value_scores[train], message_set),
+        message_set,
+        settings,
+    )
+    verdict = choice.gate
+    logger.info("gate: %s %s ships.", verdict.reason, choice.policy)
+    return {
+        "policy": choice.policy,
+        "best_constant": message_set.names[verdict.best_constant],
+        "personalised_ships": verdict.ships,
+        "gain": verdict.gain.value,
+        "gain_standard_error": verdict.gain.standard_error,
+        "gain_lower_bound": verdict.lower_bound,
+        "confidence": verdict.confidence,
+        "estimator": settings.estimator,
+        "emails_to_settle": verdict.emails_to_settle,
+        "reason": verdict.reason,
+        "shrinkage": choice.shrinkage.to_dict(),
+    }
+
+
+def assemble_engine(
+    messages: dict[str, Message],
+    features: FeatureColumns,
+    design_builder: DesignBuilder,
+    fusion_model: FusionModel,
+    order_value_model: OrderValueModel,
+    policy_choice: dict[str, Any],
+    *models: ResponseModel,
+) -> DecisionEngine:
+    """Put the parts of the decision engine together.
+
+    Parameters
+    ----------
+    messages : dict of str to Message
+    features : FeatureColumns
+    design_builder : DesignBuilder
+    fusion_model : FusionModel
+    order_value_model : OrderValueModel
+    policy_choice : dict
+    *models : ResponseModel
+        In the order of :data:`pentathlon.models.registry.MODEL_NAMES`.
+    """
+    return DecisionEngine(
+        messages=MessageSet(messages),
+        columns=features,
+        builder=design_builder,
+        models=dict(zip(MODEL_NAMES, models, strict=True)),
+        fusion=fusion_model,
+        order_value=order_value_model,
+        shrinkage=ContrastShrinkage.from_dict(policy_choice["shrinkage"]),
+        policy=policy_choice["policy"],
+    )
+
+
+def decide(decision_engine: DecisionEngine, customers: pd.DataFrame) -> pd.DataFrame:
+    """Decide for every customer.
+
+    Parameters
+    ----------
+    decision_engine : DecisionEngine
+    customers : DataFrame
+
+    Returns
+    -------
+    DataFrame
+        See :meth:`pentathlon.decision.DecisionEngine.decide`.
+    """
+    decisions = decision_engine.decide(customers)
+    shares = decisions["message"].value_counts(normalize=True)
+    logger.info(
+        "decided for %s customers: %s",
+        f"{len(decisions):,}",
+        ", ".join(f"{name} {share:.1%}" for name, share in shares.items()),
+    )
+    return decisions

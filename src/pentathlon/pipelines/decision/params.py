@@ -1,0 +1,7 @@
+"""Parameters of the pipeline."""
+
+from pentathlon.decision.settings import DecisionSettings
+
+
+class DecisionParams(DecisionSettings):
+    """``decision`` in the parameters: how the policy that ships is chosen."""

@@ -1,0 +1,62 @@
+"""From fused scores and order values to decisions and the engine that makes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kedro.pipeline import Node, Pipeline
+
+from pentathlon.models.registry import MODEL_NAMES
+from pentathlon.pipelines.decision.nodes import assemble_engine, choose_policy, decide
+
+
+def create_pipeline(**kwargs: Any) -> Pipeline:
+    """Wire the pipeline.
+
+    Returns
+    -------
+    Pipeline
+        To ``policy_choice``, ``decision_engine`` and ``decisions``.
+    """
+    return Pipeline(
+        [
+            Node(
+                choose_policy,
+                inputs=[
+                    "observations",
+                    "model_input",
+                    "design_builder",
+                    "fused_scores",
+                    "order_value_scores",
+                    "params:messages",
+                    "params:decision",
+                ],
+                outputs="policy_choice",
+                name="choose_policy",
+                namespace="decision",
+            ),
+            Node(
+                assemble_engine,
+                inputs=[
+                    "params:messages",
+                    "params:features",
+                    "design_builder",
+                    "fusion_model",
+                    "order_value_model",
+                    "policy_choice",
+                    *(f"{model}_model" for model in MODEL_NAMES),
+                ],
+                outputs="decision_engine",
+                name="assemble_engine",
+                namespace="decision",
+            ),
+            Node(
+                decide,
+                inputs=["decision_engine", "customers"],
+                outputs="decisions",
+                name="decide",
+                namespace="decision",
+            ),
+        ],
+        tags=["decision"],
+    )

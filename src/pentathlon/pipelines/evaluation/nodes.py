@@ -1,0 +1,180 @@
+"""Nodes of the pipeline."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pandas as pd
+
+from pentathlon.contract import FeatureColumns, Message, MessageSet
+from pentathlon.decision import DecisionEngine
+from pentathlon.judgement import (
+    Judged,
+    compare_policies,
+    compare_with_truth,
+    judge_cross_fitted,
+    judge_test_rows,
+)
+from pentathlon.judgement.judged import FUSION
+from pentathlon.judgement.models import assess_models, feature_effects
+from pentathlon.judgement.questions import case_questions
+from pentathlon.models.settings import TrainingSettings
+from pentathlon.pipelines.decision.params import DecisionParams
+from pentathlon.pipelines.evaluation.params import CampaignParams, EvaluationParams
+from pentathlon.pipelines.fusion.params import FusionParams
+from pentathlon.pipelines.order_value.params import OrderValueParams
+from pentathlon.pipelines.training.params import RandomnessParams
+from pentathlon.recipe import RecipeSettings
+
+logger = logging.getLogger(__name__)
+
+
+def judge(
+    observations: pd.DataFrame,
+    model_input: pd.DataFrame,
+    decision_engine: DecisionEngine,
+    messages: dict[str, Message],
+    features: FeatureColumns,
+    evaluation: EvaluationParams,
+    training: dict[str, Any],
+    order_value: OrderValueParams,
+    fusion: FusionParams,
+    decision: DecisionParams,
+    randomness: RandomnessParams,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Let parties that never saw a row predict and decide for it.
+
+    Parameters
+    ----------
+    observations, model_input : DataFrame, n rows
+    decision_engine : DecisionEngine
+        Decides for test rows; cross-fitted evaluation makes its own, one per fold.
+    messages, features, evaluation, training, order_value, fusion, decision, randomness
+        The parameters of every step, which cross-fitted evaluation repeats.
+
+    Returns
+    -------
+    judged : DataFrame
+        See :class:`pentathlon.judgement.Judged`.
+    policy_scores : DataFrame
+        What anyone needs to recompute the value of what ships.
+    """
+    if evaluation.scheme == "test":
+        judged = judge_test_rows(decision_engine, observations, model_input)
+    else:
+        settings = RecipeSettings(
+            training={
+                name: s if isinstance(s, TrainingSettings) else TrainingSettings.model_validate(s)
+                for name, s in training.items()
+            },
+            order_value=order_value,
+            fusion=fusion,
+            decision=decision,
+            randomness=randomness,
+        )
+        judged = judge_cross_fitted(
+            observations, model_input, features, MessageSet(messages), settings, logger.info
+        )
+    return judged.to_table(), judged.policy_scores()
+
+
+def evaluate_models(
+    judged: pd.DataFrame,
+    customers: pd.DataFrame,
+    messages: dict[str, Message],
+    features: FeatureColumns,
+    evaluation: EvaluationParams,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Judge models.
+
+    Returns
+    -------
+    model_metrics, model_gains, calibration, feature_effects : DataFrame
+    """
+    rows = Judged.from_table(judged, MessageSet(messages))
+    assessment = assess_models(rows, evaluation.confidence)
+    effects = feature_effects(rows, customers, features, evaluation.confidence)
+    return assessment.metrics, assessment.gains, assessment.calibration, effects
+
+
+def evaluate_policies(
+    judged: pd.DataFrame,
+    policy_choice: dict[str, Any],
+    messages: dict[str, Message],
+    evaluation: EvaluationParams,
+    campaign: CampaignParams,
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any], pd.DataFrame]:
+    """Value every policy and pair those that decide against every baseline.
+
+    Returns
+    -------
+    policy_values, policy_gains : DataFrame
+    policy_summary : dict
+        Headline numbers of what ships, and the alarms.
+    case_questions : DataFrame
+    """
+    rows = Judged.from_table(judged, MessageSet(messages))
+    best = policy_choice["best_constant"]
+    comparison = compare_policies(rows, best, evaluation, campaign)
+    for alarm in comparison.alarms:
+        logger.warning("estimators disagree. %s", alarm)
+    summary = {"headline": comparison.headline, "alarms": comparison.alarms}
+    questions = case_questions(rows, comparison, best, campaign)
+    return comparison.values, comparison.gains, summary, questions
+
+
+def check_against_truth(
+    judged: pd.DataFrame,
+    truth: pd.DataFrame | None,
+    messages: dict[str, Message],
+    evaluation: EvaluationParams,
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Set estimates against the truth, where there is one.
+
+    Returns
+    -------
+    truth_summary : dict
+    truth_policies : DataFrame
+    """
+    rows = Judged.from_table(judged, MessageSet(messages))
+    return compare_with_truth(rows, truth, evaluation.confidence)
+
+
+def summarise(
+    policy_summary: dict[str, Any],
+    truth_summary: dict[str, Any],
+    policy_choice: dict[str, Any],
+    model_metrics: pd.DataFrame,
+) -> dict[str, Any]:
+    """Collect the headline numbers of a run.
+
+    Returns
+    -------
+    dict
+        Flat: what ships, what it earns with its interval, gains, AUC, and the truth if known.
+    """
+    overall = model_metrics[(model_metrics["model"] == FUSION) & (model_metrics["message"] == "all")]
+    metrics = overall.set_index("metric")["value"]
+    headline = {"ships": policy_choice["policy"], "best_constant": policy_choice["best_constant"]}
+    headline |= policy_summary["headline"]
+    headline |= {
+        "auc": float(metrics["roc_auc"]),
+        "log_loss": float(metrics["log_loss"]),
+        "alarms": len(policy_summary["alarms"]),
+    }
+    if truth_summary["known"]:
+        headline |= {
+            key: truth_summary[key]
+            for key in ("true_value", "true_gain_percent", "captured_share", "value_covered")
+        }
+    logger.info(
+        "%s ships: %.4f a customer (%.4f to %.4f), claimed %.4f.",
+        headline["ships"],
+        headline["supported_profit"],
+        headline["supported_profit_lower"],
+        headline["supported_profit_upper"],
+        headline["claimed_profit"],
+    )
+    return headline
+

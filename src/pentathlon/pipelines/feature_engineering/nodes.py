@@ -1,0 +1,47 @@
+"""Nodes of the pipeline."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from pentathlon.contract import FeatureColumns, Message, MessageSet
+from pentathlon.features import DesignBuilder, build_features
+
+
+def engineer_features(
+    observations: pd.DataFrame, customers: pd.DataFrame, features: FeatureColumns
+) -> pd.DataFrame:
+    """Engineer the features of every observation's customer.
+
+    Parameters
+    ----------
+    observations : DataFrame, n rows
+    customers : DataFrame
+    features : FeatureColumns
+
+    Returns
+    -------
+    DataFrame, n rows, in the order of the observations
+    """
+    rows = observations[["customer_id"]].merge(
+        customers, on="customer_id", how="left", validate="many_to_one"
+    )
+    return build_features(rows, features)
+
+
+def fit_design(
+    model_input: pd.DataFrame,
+    observations: pd.DataFrame,
+    features: FeatureColumns,
+    messages: dict[str, Message],
+) -> DesignBuilder:
+    """Learn levels and scales from training rows.
+
+    Parameters
+    ----------
+    model_input, observations : DataFrame, n rows
+    features : FeatureColumns
+    messages : dict of str to Message
+    """
+    train = (observations["split"] == "train").to_numpy()
+    return DesignBuilder.fit(model_input[train], features, MessageSet(messages))
