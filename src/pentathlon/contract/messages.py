@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Annotated
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -136,8 +137,6 @@ class MessageSet(Sequence[str]):
         DataError
             When a name is not one of the messages.
         """
-        import pandas as pd
-
         codes = pd.Index(self.names).get_indexer(pd.Index(np.asarray(names, dtype=object)))
         if (codes < 0).any():
             unknown = sorted({str(n) for n, c in zip(names, codes, strict=True) if c < 0})

@@ -20,7 +20,7 @@ Policy = NDArray[np.int64] | NDArray[np.float32]
 
 def constant(n: int, message: int) -> NDArray[np.int64]:
     """Everyone gets the same message."""
-    return np.full(n, message, dtype=np.int64)
+    return np.full((n,), message, dtype=np.int64)
 
 
 def uniform_random(n: int, n_messages: int) -> NDArray[np.float32]:

@@ -181,6 +181,17 @@ class DesignBuilder:
             sources += [column] * len(levels)
         return sources
 
+    @property
+    def moderators(self) -> list[int]:
+        """Base columns that may change what a message does: each raw feature once.
+
+        The logarithm stands for a column that has one; shares are left to the match features.
+        """
+        logs = {name for name in self.numeric if log_name(name) in self.numeric}
+        shares = {share_name(department) for department in self.counts}
+        skipped = logs | shares
+        return [j for j, name in enumerate(self.base_names) if name not in skipped]
+
     def transform(self, features: pd.DataFrame) -> Design:
         """Build the design of some customers.
 
@@ -226,11 +237,11 @@ class DesignBuilder:
 
     def standardise(self, design: Design) -> Design:
         """Centre and scale the columns; messages without a department keep a zero match."""
-        base = (design.base - np.float32(self.mean)) / np.float32(self.scale)
-        match = (design.match - np.float32(self.match_mean)) / np.float32(self.match_scale)
+        base = (design.base - _row(self.mean)) / _row(self.scale)
+        match = (design.match - _row(self.match_mean)) / _row(self.match_scale)
         silent = [k for k, d in enumerate(self.departments) if d not in self.counts]
         match[:, silent] = 0.0
-        return Design(base.astype(np.float32), match.astype(np.float32))
+        return Design(base, match)
 
     def to_dict(self) -> dict[str, object]:
         """JSON-able form, the inverse of :meth:`from_dict`."""
@@ -265,6 +276,10 @@ class DesignBuilder:
         assert isinstance(levels, Mapping)
         plain["levels"] = {c: tuple(v) for c, v in levels.items()}
         return cls(**plain)  # type: ignore[arg-type]
+
+
+def _row(values: tuple[float, ...]) -> FloatArray:
+    return np.array(values, dtype=np.float32)
 
 
 def _floats(values: NDArray[np.float64]) -> tuple[float, ...]:

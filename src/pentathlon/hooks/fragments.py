@@ -66,13 +66,16 @@ class RunRecord:
     def failed_nodes(self) -> list[str]:
         """Names of the nodes in which the run broke, given that it did.
 
-        A node whose function raised says so itself. A dataset that could not be loaded or
-        saved leaves a load or a save open; an invalid one may leave a node half done.
+        A node whose function raised says so itself. One whose data could not be loaded or
+        saved, or whose process died, has begun and not come to its end.
         """
         raised = [name for name, node in self.nodes.items() if node.failed]
-        opened = [name for name, node in self.nodes.items() if max(node.loading, node.saving) > 0]
-        halfway = [name for name, node in self.nodes.items() if not node.complete]
-        return sorted(raised or opened or halfway)
+        unfinished = [
+            name
+            for name, node in self.nodes.items()
+            if not node.complete or max(node.loading, node.saving) > 0
+        ]
+        return sorted(raised or unfinished)
 
 
 def start(folder: Path) -> None:

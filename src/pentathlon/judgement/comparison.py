@@ -52,7 +52,7 @@ class PolicyComparison:
 
     Attributes
     ----------
-    values : DataFrame
+    policies : DataFrame
         One row per policy: claimed and supported profit per customer with intervals by IPS,
         SNIPS and AIPW, inflation, capped value, share of the value from the ten largest orders,
         share of customers per message.
@@ -65,7 +65,7 @@ class PolicyComparison:
         Flat numbers of what ships.
     """
 
-    values: pd.DataFrame
+    policies: pd.DataFrame
     gains: pd.DataFrame
     alarms: list[str]
     headline: dict[str, Any]
@@ -148,9 +148,7 @@ def compare_policies(
         }
         record |= {
             f"share_{message}": share
-            for message, share in zip(
-                judged.messages, message_shares(policy, judged), strict=True
-            )
+            for message, share in zip(judged.messages, message_shares(policy, judged), strict=True)
         }
         records.append(record)
         for alarm in agreement(policy, outcomes, profit, estimators=DEFAULT_ESTIMATORS).alarms:
@@ -177,7 +175,8 @@ def message_shares(policy: Policy, judged: Judged) -> NDArray[np.float64]:
     w = judged.sampling_weight
     if policy.ndim == 2:
         return np.asarray(np.average(policy, axis=0, weights=w), dtype=np.float64)
-    return np.bincount(policy, weights=w, minlength=len(judged.messages)) / w.sum()
+    counts = np.bincount(policy, weights=w, minlength=len(judged.messages))
+    return np.asarray(counts / w.sum(), dtype=np.float64)
 
 
 def _gains(
@@ -233,8 +232,8 @@ def _headline(
     settings: EvaluationSettings,
     campaign: CampaignSettings,
 ) -> dict[str, Any]:
-    shipped = values.set_index("policy").loc[SHIPPED]
-    mine = gains[gains["policy"] == SHIPPED].set_index("baseline")
+    shipped = records_by(values, "policy")[SHIPPED]
+    mine = records_by(gains[gains["policy"] == SHIPPED], "baseline")
     smoothing = smoothing_bias(judged.decision, judged.outcomes(), judged.profit)
     headline: dict[str, Any] = {
         "judged_customers": len(judged),
@@ -253,8 +252,8 @@ def _headline(
         ("best_constant", constant_name(best_constant)),
         ("random", RANDOM),
     ):
-        if baseline in mine.index:
-            row = mine.loc[baseline]
+        if baseline in mine:
+            row = mine[baseline]
             headline |= {
                 f"gain_over_{label}": float(row["gain"]),
                 f"gain_over_{label}_lower": float(row["lower"]),
@@ -262,6 +261,11 @@ def _headline(
                 f"campaign_gain_over_{label}": float(row["campaign_gain"]),
             }
     return headline
+
+
+def records_by(table: pd.DataFrame, key: str) -> dict[str, dict[str, Any]]:
+    """Rows of a table as dictionaries, by the values of a column."""
+    return {str(row[key]): {str(k): v for k, v in row.items()} for row in table.to_dict("records")}
 
 
 def _number(value: Any) -> float | None:

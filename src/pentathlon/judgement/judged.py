@@ -106,9 +106,7 @@ class Judged:
             for what, values in blocks.items()
             for k, message in enumerate(self.messages)
         }
-        return pd.concat(
-            [self.keys.reset_index(drop=True), pd.DataFrame(columns)], axis=1
-        )
+        return pd.concat([self.keys.reset_index(drop=True), pd.DataFrame(columns)], axis=1)
 
     @classmethod
     def from_table(cls, table: pd.DataFrame, messages: MessageSet) -> Judged:
@@ -218,9 +216,7 @@ def judge_cross_fitted(
     for number, held_out in enumerate(folds):
         inside, outside = fold != held_out, fold == held_out
         report(f"fold {number + 1}/{len(folds)}: refitting the whole recipe without it")
-        recipe = fit_recipe(
-            observations[inside], model_input[inside], columns, messages, settings
-        )
+        recipe = fit_recipe(observations[inside], model_input[inside], columns, messages, settings)
         part = _judge(recipe.engine, observations[outside], model_input[outside])
         report(f"fold {number + 1}/{len(folds)}: {recipe.engine.policy} ships")
         parts.append(part)
@@ -241,9 +237,7 @@ def judge_cross_fitted(
     )
 
 
-def _judge(
-    engine: DecisionEngine, observations: pd.DataFrame, model_input: pd.DataFrame
-) -> Judged:
+def _judge(engine: DecisionEngine, observations: pd.DataFrame, model_input: pd.DataFrame) -> Judged:
     prediction = engine.predict(model_input)
     names = np.array(engine.messages.names, dtype=object)
     keys = observations[list(_KEYS)].reset_index(drop=True)

@@ -66,9 +66,9 @@ def assess_models(judged: Judged, confidence: float) -> ModelAssessment:
     )
     gains = pd.concat(
         [
-            gains_table(
-                judged.response, p, sampling_weight=weight, confidence=confidence
-            ).assign(model=name)
+            gains_table(judged.response, p, sampling_weight=weight, confidence=confidence).assign(
+                model=name
+            )
             for name, p in logged.items()
         ],
         ignore_index=True,
@@ -136,8 +136,8 @@ def feature_effects(
 def _levels(values: pd.Series, categorical: bool) -> tuple[np.ndarray, list[str]]:
     """Codes and labels: every label of a category, quantile bins of a number."""
     if categorical:
-        codes, labels = pd.factorize(values.astype(str), sort=True)
-        return codes, [str(v) for v in labels]
+        codes, names = pd.factorize(values.astype(str), sort=True)
+        return codes, [str(v) for v in names]
     number = values.to_numpy(dtype=np.float64)
     edges = np.unique(np.quantile(number, np.linspace(0, 1, EFFECT_BINS + 1)))
     if len(edges) == 1:

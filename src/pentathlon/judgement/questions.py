@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from pentathlon.contract.messages import CONTROL
 from pentathlon.decision.policies import PERSONALISED, RANDOM, constant_name
-from pentathlon.judgement.comparison import SHIPPED, PolicyComparison
+from pentathlon.judgement.comparison import SHIPPED, PolicyComparison, records_by
 from pentathlon.judgement.judged import FUSION, Judged
 from pentathlon.judgement.settings import CampaignSettings
 
@@ -30,7 +33,7 @@ def case_questions(
         Columns number, question, claimed (what the model's own predictions say), supported (what
         held-out outcomes support, with an interval; empty for questions about predictions).
     """
-    values = comparison.values.set_index("policy")
+    values = records_by(comparison.policies, "policy")
     currency = campaign.currency
     best = constant_name(best_constant)
     by_probability = _shares(judged, judged.probabilities[FUSION])
@@ -39,13 +42,11 @@ def case_questions(
     names = judged.messages.names
 
     def supported(policy: str) -> str:
-        row = values.loc[policy]
-        return (
-            f"{row['aipw']:.3f} {currency} ({row['aipw_lower']:.3f} to {row['aipw_upper']:.3f})"
-        )
+        row = values[policy]
+        return f"{row['aipw']:.3f} {currency} ({row['aipw_lower']:.3f} to {row['aipw_upper']:.3f})"
 
     def claimed(policy: str) -> str:
-        return f"{values.loc[policy, 'claimed']:.3f} {currency}"
+        return f"{values[policy]['claimed']:.3f} {currency}"
 
     constants = [constant_name(m) for m in judged.messages]
     rows = [
@@ -95,21 +96,24 @@ def _shares(judged: Judged, scores: np.ndarray) -> str:
     return ", ".join(f"{judged.messages.names[k]} {shares[k]:.1%}" for k in order)
 
 
-def _campaign_claim(values: pd.DataFrame, best: str, campaign: CampaignSettings) -> str:
+def _campaign_claim(
+    values: Mapping[str, Mapping[str, Any]], best: str, campaign: CampaignSettings
+) -> str:
     parts = []
-    for label, baseline in _baselines(values.index, best):
-        gain = values.loc[PERSONALISED, "claimed"] - values.loc[baseline, "claimed"]
-        percent = 100 * gain / values.loc[baseline, "claimed"]
-        parts.append(f"{label}: {gain * campaign.customers:+,.0f} {campaign.currency} ({percent:+.1f} %)")
+    for label, baseline in _baselines(values, best):
+        level = values[baseline]["claimed"]
+        gain = values[PERSONALISED]["claimed"] - level
+        total = gain * campaign.customers
+        parts.append(f"{label}: {total:+,.0f} {campaign.currency} ({100 * gain / level:+.1f} %)")
     return "; ".join(parts)
 
 
 def _campaign_support(comparison: PolicyComparison, best: str, campaign: CampaignSettings) -> str:
-    gains = comparison.gains.set_index(["policy", "baseline"])
     parts = []
     for policy, verb in ((PERSONALISED, "personalised"), (SHIPPED, "what ships")):
-        for label, baseline in _baselines(comparison.values["policy"], best):
-            row = gains.loc[(policy, baseline)]
+        gains = records_by(comparison.gains[comparison.gains["policy"] == policy], "baseline")
+        for label, baseline in _baselines(gains, best):
+            row = gains[baseline]
             parts.append(
                 f"{verb} {label}: {row['campaign_gain']:+,.0f} {campaign.currency} "
                 f"({row['campaign_lower']:+,.0f} to {row['campaign_upper']:+,.0f})"
@@ -117,10 +121,10 @@ def _campaign_support(comparison: PolicyComparison, best: str, campaign: Campaig
     return "; ".join(parts)
 
 
-def _baselines(known: pd.Index | pd.Series, best: str) -> list[tuple[str, str]]:
+def _baselines(known: Mapping[str, Any], best: str) -> list[tuple[str, str]]:
     wanted = [
         ("over the best single message", best),
         ("over random assignment", RANDOM),
         ("over no e-mail", constant_name(CONTROL)),
     ]
-    return [(label, name) for label, name in wanted if name in set(known)]
+    return [(label, name) for label, name in wanted if name in known]

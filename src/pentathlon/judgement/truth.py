@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from pentathlon.decision.policies import constant
 from pentathlon.decision.profit import expected_profit
 from pentathlon.errors import EvaluationError
 from pentathlon.evaluation import AIPW, Estimate, covered, metric, paired_gain, true_value
-from pentathlon.decision.policies import constant
 from pentathlon.judgement.comparison import SHIPPED, judged_policies
 from pentathlon.judgement.judged import FUSION, Judged
 
@@ -84,12 +85,20 @@ def compare_with_truth(
         "captured_share": shipped.share_of_attainable,
         "value_covered": bool(records[0]["covered"]),
         "gain_covered": _covers(gain, shipped.gain, confidence),
-        "auc_of_truth": metric("roc_auc", judged.response, true_logged, sampling_weight=weight).value,
+        "auc_of_truth": metric(
+            "roc_auc", judged.response, true_logged, sampling_weight=weight
+        ).value,
         "auc_of_fusion": metric(
             "roc_auc", judged.response, judged.logged_probability(FUSION), sampling_weight=weight
         ).value,
     }
     return summary, pd.DataFrame(records)
+
+
+def true_profit_of(judged: Judged, truth: pd.DataFrame) -> NDArray[np.float32]:
+    """True expected profit of the judged rows in currency, shape ``(n, n_messages)``."""
+    probability, order_value = _aligned(judged, truth)
+    return expected_profit(probability, order_value, judged.messages)
 
 
 def _covers(estimate: Estimate, truth: float, confidence: float) -> bool:

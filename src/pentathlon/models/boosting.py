@@ -148,7 +148,7 @@ def _early_stopping(held_out: Any, validation: Validation, logit_offset: float) 
     """Callback that watches the natural-rate log loss, which XGBoost's own metrics cannot."""
     import xgboost as xgb
 
-    class NaturalRateStopping(xgb.callback.TrainingCallback):  # type: ignore[misc]
+    class NaturalRateStopping(xgb.callback.TrainingCallback):
         def __init__(self) -> None:
             self.best_loss = np.inf
             self.best_rounds = 1

@@ -42,7 +42,7 @@ class LogisticRegressionModel:
 
     The index of customer ``i`` under message ``k`` is
     ``b0 + x_i'b + a_k + m_ik'g + x_i'B_k`` with ``x`` and ``m`` standardised; ``B`` is shrunk by
-    its own strength. All messages are scored by two matrix products.
+    its own strength, and each raw feature enters it once. All messages are scored by two matrix products.
 
     Attributes
     ----------
@@ -95,8 +95,8 @@ class LogisticRegressionModel:
         if p.match_scale > 0:
             blocks.append(match * np.float32(p.match_scale))
         if p.interaction_scale > 0:
-            interaction = (onehot[:, :, None] * standard.base[:, None, :]).reshape(n, k * f)
-            blocks.append(interaction * np.float32(p.interaction_scale))
+            moderators = standard.base[:, builder.moderators] * np.float32(p.interaction_scale)
+            blocks.append((onehot[:, :, None] * moderators[:, None, :]).reshape(n, -1))
         x = np.concatenate(blocks, axis=1, dtype=np.float64)
         estimator = LogisticRegression(C=p.C, solver="newton-cholesky", max_iter=50, tol=1e-6)
         with threadpool_limits(threads):
@@ -109,7 +109,9 @@ class LogisticRegressionModel:
             at += match.shape[1]
         interactions = np.zeros((k, f))
         if p.interaction_scale > 0:
-            interactions = coefficients[at:].reshape(k, f) * p.interaction_scale
+            interactions[:, builder.moderators] = (
+                coefficients[at:].reshape(k, -1) * p.interaction_scale
+            )
         return cls(
             parameters=p,
             builder=builder,

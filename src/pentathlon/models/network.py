@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from collections.abc import Mapping
@@ -182,9 +183,7 @@ def import_keras(threads: int | None) -> ModuleType:
         os.environ["XLA_FLAGS"] = (
             f"--xla_cpu_multi_thread_eigen={'false' if threads == 1 else 'true'}"
         )
-    import keras
-
-    return keras
+    return importlib.import_module("keras")
 
 
 def forward(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 
 @dataclass(frozen=True)
@@ -74,14 +75,12 @@ def case_control_sample(
 def logit(probability: NDArray[np.floating], floor: float = 1e-7) -> NDArray[np.float64]:
     """Log odds, with probabilities held ``floor`` away from 0 and 1."""
     p = np.clip(np.asarray(probability, dtype=np.float64), floor, 1 - floor)
-    return np.log(p) - np.log1p(-p)
+    return np.asarray(np.log(p) - np.log1p(-p), dtype=np.float64)
 
 
 def expit(z: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Probability of log odds, stable at both ends."""
-    z = np.asarray(z, dtype=np.float64)
-    e = np.exp(-np.abs(z))
-    return np.where(z >= 0, 1.0, e) / (1.0 + e)
+    """Probability of log odds."""
+    return np.asarray(special.expit(np.asarray(z, dtype=np.float64)), dtype=np.float64)
 
 
 def shift_prior(

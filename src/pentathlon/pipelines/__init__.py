@@ -1,0 +1,1 @@
+"""The pipelines: wiring, thin nodes, typed parameters."""

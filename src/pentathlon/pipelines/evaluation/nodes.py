@@ -121,7 +121,7 @@ def evaluate_policies(
         logger.warning("estimators disagree. %s", alarm)
     summary = {"headline": comparison.headline, "alarms": comparison.alarms}
     questions = case_questions(rows, comparison, best, campaign)
-    return comparison.values, comparison.gains, summary, questions
+    return comparison.policies, comparison.gains, summary, questions
 
 
 def check_against_truth(
@@ -154,7 +154,9 @@ def summarise(
     dict
         Flat: what ships, what it earns with its interval, gains, AUC, and the truth if known.
     """
-    overall = model_metrics[(model_metrics["model"] == FUSION) & (model_metrics["message"] == "all")]
+    overall = model_metrics[
+        (model_metrics["model"] == FUSION) & (model_metrics["message"] == "all")
+    ]
     metrics = overall.set_index("metric")["value"]
     headline = {"ships": policy_choice["policy"], "best_constant": policy_choice["best_constant"]}
     headline |= policy_summary["headline"]
@@ -177,4 +179,3 @@ def summarise(
         headline["claimed_profit"],
     )
     return headline
-

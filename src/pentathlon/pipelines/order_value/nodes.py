@@ -65,9 +65,7 @@ def choose_and_fit(
     multipliers = pd.DataFrame(
         {
             "message": list(message_set),
-            "orders": np.bincount(
-                train.rows.message[train.buyers], minlength=len(message_set)
-            ),
+            "orders": np.bincount(train.rows.message[train.buyers], minlength=len(message_set)),
             "raw_multiplier": m.raw,
             "shrunk_multiplier": m.shrunk,
             "log_standard_error": np.where(np.isfinite(m.standard_error), m.standard_error, np.nan),
