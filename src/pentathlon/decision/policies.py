@@ -30,7 +30,7 @@ def uniform_random(n: int, n_messages: int) -> NDArray[np.float32]:
 
 def personalised(expected_profit: NDArray[np.float32]) -> NDArray[np.int64]:
     """The message with the highest expected profit, shape ``(n,)``."""
-    return np.argmax(expected_profit, axis=1).astype(np.int64)
+    return np.asarray(np.argmax(expected_profit, axis=1), dtype=np.int64)
 
 
 def two_departments(

@@ -53,6 +53,8 @@ def build_features(customers: pd.DataFrame, columns: FeatureColumns) -> pd.DataF
             f"customers: feature columns {missing} are missing; the table has "
             f"{list(customers.columns)}. Name the columns under `features` as the table does."
         )
+    # A part of a table keeps its labels, and columns would be aligned on them.
+    customers = customers.reset_index(drop=True)
     features: dict[str, object] = {"customer_id": customers["customer_id"].astype(str)}
     numbers: dict[str, np.ndarray] = {}
     for column in columns.numeric:
@@ -77,7 +79,7 @@ def build_features(customers: pd.DataFrame, columns: FeatureColumns) -> pd.DataF
     features.update({name: values.astype(np.float32) for name, values in numbers.items()})
     for column in columns.categorical:
         features[column] = customers[column].astype(str)
-    return pd.DataFrame(features, index=pd.RangeIndex(len(customers)))
+    return pd.DataFrame(features)
 
 
 def _refuse_negative(values: np.ndarray, column: str) -> None:

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from pentathlon.errors import PentathlonError
 from pentathlon.models.sampling import expit
 
+SEPARATED = 1e-8
+"""Mean log loss below which outcomes are foretold, and coefficients grow without end."""
+
 
 @dataclass(frozen=True)
 class LogisticFit:
@@ -88,13 +91,19 @@ def fit_logistic(
         if abs(previous - value) <= 1e-11 * (1 + abs(value)) and np.abs(gradient @ step) < 1e-6:
             break
     else:
-        raise PentathlonError(
-            "A calibration did not converge: the scores separate buyers from the others "
-            "perfectly, or hold no information at all. Look at the scores it was given."
-        )
+        raise _no_minimum()
+    if value <= SEPARATED * w.sum():
+        raise _no_minimum()
     p = expit(base + x @ b)
     hessian = (x * (w * p * (1 - p))[:, None]).T @ x + np.diag(ridge + 1e-10)
     inverse = np.linalg.pinv(hessian)
     score = x * (w * (p - y))[:, None]
     covariance = inverse @ (score.T @ score) @ inverse
     return LogisticFit(b, np.sqrt(np.maximum(np.diag(covariance), 0.0)))
+
+
+def _no_minimum() -> PentathlonError:
+    return PentathlonError(
+        "A calibration did not converge: the scores separate buyers from the others "
+        "perfectly, or hold no information at all. Look at the scores it was given."
+    )
