@@ -50,7 +50,7 @@ def make_retailer(n: int, seed: int = 0, n_folds: int = 3, test_share: float = 0
     water = np.log1p(customers["freq_water"].to_numpy())
     team = np.log1p(customers["freq_team"].to_numpy())
     old = (customers["age"] == "old").to_numpy()
-    index = -1.3 + 0.4 * old + 0.9 * water * (message == 1) + 0.9 * team * (message == 2)
+    index = -1.6 + 0.4 * old + 1.8 * water * (message == 1) + 1.8 * team * (message == 2)
     response = (rng.random(n) < 1 / (1 + np.exp(-index))).astype(np.int8)
     size = 20 + 0.3 * customers["income"].to_numpy()
     order_value = np.where(response == 1, size * rng.lognormal(-0.125, 0.5, n), 0.0)

@@ -23,9 +23,7 @@ def data() -> dict[str, Any]:
     response = (rng.random(N) < expit(z[np.arange(N), message])).astype(int)
     noisy = [z + rng.normal(0, 0.5, (N, 1)), 1.7 * (z + rng.normal(0, 0.5, (N, 1)))]
     return {
-        "scores": {
-            name: expit(s).astype(np.float32) for name, s in zip("ab", noisy, strict=True)
-        },
+        "scores": {name: expit(s).astype(np.float32) for name, s in zip("ab", noisy, strict=True)},
         "message": message,
         "response": response,
         "sampling_weight": np.where(response == 1, 0.5, 1.2),

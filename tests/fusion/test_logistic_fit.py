@@ -42,9 +42,7 @@ def test_scaling_all_weights_changes_neither_coefficients_nor_errors() -> None:
 def test_an_offset_is_taken_as_given() -> None:
     x, y = rows_of_table()
     fit = fit_logistic(x, y, np.ones(len(y)), offset=0.5 + 2.0 * x[:, 1])
-    np.testing.assert_allclose(
-        fit.coefficients, [np.log(1 / 3) - 0.5, np.log(6) - 2.0], rtol=1e-7
-    )
+    np.testing.assert_allclose(fit.coefficients, [np.log(1 / 3) - 0.5, np.log(6) - 2.0], rtol=1e-7)
 
 
 def test_a_ridge_pulls_to_its_centre() -> None:
@@ -54,7 +52,9 @@ def test_a_ridge_pulls_to_its_centre() -> None:
     )
     assert pulled.coefficients[1] == pytest.approx(1.0, abs=1e-6)
     # At the minimum the score equals the pull: sum x (y - p) = penalty (b - centre).
-    part = fit_logistic(x, y, np.ones(len(y)), penalty=np.array([0, 5.0]), centre=np.array([0, 1.0]))
+    part = fit_logistic(
+        x, y, np.ones(len(y)), penalty=np.array([0, 5.0]), centre=np.array([0, 1.0])
+    )
     p = 1 / (1 + np.exp(-x @ part.coefficients))
     score = x.T @ (y - p)
     assert score[0] == pytest.approx(0, abs=1e-6)

@@ -14,6 +14,7 @@ from pentathlon.features import Design, DesignBuilder
 from pentathlon.models import TrainingRows, Validation, model_class
 from pentathlon.models.logistic import LogisticRegressionModel
 from pentathlon.models.metrics import log_loss
+from pentathlon.models.sampling import case_control_sample, expit
 from pentathlon.models.training import Fitter
 
 PARAMETERS: dict[str, dict[str, Any]] = {
@@ -38,9 +39,7 @@ def model(name: str, simulated: Any) -> Any:
     return fitter(name, simulated).fit(simulated.rows, PARAMETERS[name])
 
 
-def test_probabilities_are_at_the_populations_rate(
-    model: Any, name: str, simulated: Any
-) -> None:
+def test_probabilities_are_at_the_populations_rate(model: Any, name: str, simulated: Any) -> None:
     predicted = model.predict_logged(simulated.rows).mean()
     observed = simulated.rows.response.mean()
     assert predicted == pytest.approx(observed, rel=TOLERANCE[name])
@@ -145,30 +144,38 @@ def test_order_of_rows_and_messages_teaches_nothing(
     np.testing.assert_allclose(by_messages, reference[:, order], rtol=1e-3)
 
 
-def test_index_of_the_logistic_regression_by_hand(simulated: Any) -> None:
-    model = fitter("logistic_regression", simulated).fit(simulated.rows, {"C": 0.1})
-    assert isinstance(model, LogisticRegressionModel)
-    design = simulated.rows.design.take(slice(0, 3))
-    standard = simulated.builder.standardise(design)
-    x, m = standard.base[1].astype(float), standard.match[1, 4].astype(float)
-    z = model.intercept + x @ model.base + model.message[4] + m @ model.match
-    z += x @ model.interaction[:, 4]
-    assert model.index(design)[1, 4] == pytest.approx(z, abs=1e-5)
-    assert model.predict(design)[1, 4] == pytest.approx(1 / (1 + np.exp(-z)), rel=1e-4)
+def scaled(scale: float) -> dict[str, float]:
+    """Every freedom of messages to act on customers differently, at the same strength."""
+    fields = model_class("logistic_regression").hyperparameters.model_fields
+    return {"C": 0.1} | {name: scale for name in fields if name.endswith("_scale")}
 
 
-def test_scales_of_zero_remove_match_and_interactions(simulated: Any) -> None:
-    parameters = {"C": 0.1, "match_scale": 0.0, "interaction_scale": 0.0}
-    model = fitter("logistic_regression", simulated).fit(simulated.rows, parameters)
-    z = model.index(simulated.rows.design.take(slice(0, 50)))
-    np.testing.assert_allclose(z - z[:, :1], np.broadcast_to(z[0] - z[0, 0], z.shape), atol=1e-6)
-    freer = fitter("logistic_regression", simulated).fit(
-        simulated.rows, {"C": 0.1, "interaction_scale": 1.0}
-    )
-    tighter = fitter("logistic_regression", simulated).fit(
-        simulated.rows, {"C": 0.1, "interaction_scale": 0.01}
-    )
-    assert np.abs(tighter.interaction).max() < 0.05 * np.abs(freer.interaction).max()
+def test_scales_of_zero_leave_the_plain_ridge(simulated: Any) -> None:
+    """Customer and message features only: what scikit-learn fits, prior corrected."""
+    from sklearn.linear_model import LogisticRegression
+
+    rows = simulated.rows
+    model = fitter("logistic_regression", simulated).fit(rows, scaled(0.0))
+    sample = case_control_sample(rows.response, rows.sampling_weight, 6.0, seed=5)
+    n_base = rows.design.base.shape[1]
+    x = simulated.builder.standardise(rows.design).logged(rows.message)[:, : n_base + 7]
+    ridge = LogisticRegression(C=0.1, tol=1e-8, max_iter=1_000)
+    ridge.fit(x[sample.rows], rows.response[sample.rows])
+    z = ridge.decision_function(x) + sample.logit_offset
+    np.testing.assert_allclose(model.predict_logged(rows), expit(z), rtol=0.1, atol=2e-4)
+
+
+def test_scales_are_the_freedom_of_personal_contrasts(simulated: Any) -> None:
+    def spread(scale: float) -> float:
+        model = fitter("logistic_regression", simulated).fit(simulated.rows, scaled(scale))
+        assert isinstance(model, LogisticRegressionModel)
+        z = model.index(simulated.rows.design)
+        contrast = z - z.mean(axis=1, keepdims=True)
+        return float(np.std(contrast - contrast.mean(axis=0)))
+
+    none, little, much = (spread(scale) for scale in (0.0, 0.03, 1.0))
+    assert none < 1e-4
+    assert 10 * none < little < 0.1 * much
 
 
 def test_a_forest_file_with_foreign_types_is_refused(simulated: Any, tmp_path: Path) -> None:
@@ -184,7 +191,9 @@ def test_a_forest_file_with_foreign_types_is_refused(simulated: Any, tmp_path: P
         model_class("random_forest").load(tmp_path)
 
 
-def early_stopped(simulated: Any, n_estimators: int) -> tuple[Any, list[tuple[int, float]], Any]:
+def early_stopped(
+    simulated: Any, n_estimators: int, **parameters: Any
+) -> tuple[Any, list[tuple[int, float]], Any]:
     told: list[tuple[int, float]] = []
     held_out = simulated.fold == 0
     validation = Validation(
@@ -192,7 +201,7 @@ def early_stopped(simulated: Any, n_estimators: int) -> tuple[Any, list[tuple[in
     )
     model = fitter("xgboost", simulated).fit(
         simulated.rows.take(~held_out),
-        {"n_estimators": n_estimators, "learning_rate": 0.3},
+        {"n_estimators": n_estimators, "learning_rate": 0.3, "contrast_estimators": 0} | parameters,
         validation,
     )
     return model, told, validation.rows
@@ -207,6 +216,30 @@ def test_boosting_stops_where_the_held_out_loss_is_lowest(simulated: Any) -> Non
     assert model.booster.num_boosted_rounds() == kept
     loss = log_loss(held_out.response, model.predict_logged(held_out), held_out.sampling_weight)
     assert loss == pytest.approx(min(loss for _, loss in told), rel=1e-5)
+
+
+def test_trees_of_contrasts_are_kept_only_as_they_help(simulated: Any) -> None:
+    def loss(model: Any, rows: TrainingRows) -> float:
+        return log_loss(rows.response, model.predict_logged(rows), rows.sampling_weight)
+
+    for penalty in (0.0, 100.0):
+        parameters = {"contrast_estimators": 20, "contrast_lambda": penalty}
+        model, _, held_out = early_stopped(simulated, 20, **parameters)
+        without, _, _ = early_stopped(simulated, 20)
+        kept = model.fitted_parameters["contrast_estimators"]
+        assert 0 <= kept <= 20
+        if kept == 0:
+            assert model.contrasts is None
+            assert loss(model, held_out) == loss(without, held_out)
+        else:
+            assert model.contrasts.num_boosted_rounds() == kept
+            assert loss(model, held_out) < loss(without, held_out)
+        refitted = fitter("xgboost", simulated).fit(
+            simulated.rows.take(simulated.fold != 0), model.fitted_parameters
+        )
+        np.testing.assert_allclose(
+            refitted.predict_logged(held_out), model.predict_logged(held_out), rtol=1e-4
+        )
 
 
 @pytest.mark.parametrize("n_estimators", [6, 14])

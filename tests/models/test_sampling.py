@@ -10,7 +10,9 @@ from pentathlon.models.sampling import case_control_sample, expit, logit, shift_
 
 
 def outcomes(buyers: int, others: int) -> np.ndarray:
-    return np.random.default_rng(0).permutation(np.r_[np.ones(buyers), np.zeros(others)]).astype(int)
+    return (
+        np.random.default_rng(0).permutation(np.r_[np.ones(buyers), np.zeros(others)]).astype(int)
+    )
 
 
 def test_the_populations_odds_come_back_exactly() -> None:
@@ -94,9 +96,7 @@ def test_extreme_log_odds_neither_overflow_nor_leave_the_unit_interval() -> None
     p=st.lists(st.floats(0, 1), min_size=2, max_size=20),
     offset=st.floats(-20, 20),
 )
-def test_a_shifted_prior_keeps_ranks_and_stays_a_probability(
-    p: list[float], offset: float
-) -> None:
+def test_a_shifted_prior_keeps_ranks_and_stays_a_probability(p: list[float], offset: float) -> None:
     shifted = shift_prior(np.sort(np.array(p)), offset)
     assert shifted.dtype == np.float32
     assert ((shifted >= 0) & (shifted <= 1)).all()

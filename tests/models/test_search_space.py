@@ -46,5 +46,5 @@ def test_hyper_parameters_that_a_model_has_not_are_named(name: str) -> None:
 
 
 def test_an_unknown_model_is_refused_with_those_that_exist() -> None:
-    with pytest.raises(ParameterError, match="no model 'svm'; choose from .*'xgboost'"):
+    with pytest.raises(ParameterError, match=r"no model 'svm'; choose from .*'xgboost'"):
         model_class("svm")

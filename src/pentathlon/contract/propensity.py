@@ -13,6 +13,9 @@ from pentathlon.contract.features import FeatureColumns
 MAX_LEVELS = 30
 """Levels of a categorical feature with a column of their own: a postcode has thousands."""
 
+STRENGTHS = (0.00001, 0.0001, 0.001, 0.01, 1.0)
+CHOICE_ROWS = 50_000
+
 
 class ChiSquare(TypedDict):
     """A chi-square test."""
@@ -101,12 +104,38 @@ def estimate_propensities(
             counts = np.bincount(message_code[fit], weights=weight[fit], minlength=n_messages)
             probabilities[:] = counts / counts.sum()
         else:
-            model = LogisticRegression(max_iter=200, tol=1e-3)
+            strength = _choose_strength(X[fit], message_code[fit], weight[fit])
+            model = LogisticRegression(C=strength, max_iter=200, tol=1e-3)
             model.fit(X[fit], message_code[fit], sample_weight=weight[fit].astype(np.float32))
             predicted = np.asarray(model.predict_proba(X[rows]), dtype=np.float64)
             probabilities[:, received] = predicted
         propensity[rows] = probabilities[np.arange(len(rows)), message_code[rows]]
     return np.clip(propensity, floor, 1.0)
+
+
+def _choose_strength(
+    X: NDArray[np.float32], message_code: NDArray[np.int64], weight: NDArray[np.float64]
+) -> float:
+    """Inverse ridge penalty with the lowest log loss on half of the rows, fitted on the other.
+
+    Assignment is nearly random in an experiment, so a fit without a penalty would mostly add
+    noise to the propensities, and the noise would inflate inverse weights on average.
+    """
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
+
+    inside, outside = np.arange(0, len(X), 2)[:CHOICE_ROWS], np.arange(1, len(X), 2)[:CHOICE_ROWS]
+    received = np.unique(message_code[inside])
+    outside = outside[np.isin(message_code[outside], received)]
+    if len(received) < 2 or len(outside) == 0:
+        return STRENGTHS[-1]
+    column = np.searchsorted(received, message_code[outside])
+    losses = []
+    for strength in STRENGTHS:
+        model = LogisticRegression(C=strength, max_iter=100, tol=1e-3)
+        model.fit(X[inside], message_code[inside], sample_weight=weight[inside].astype(np.float32))
+        p = model.predict_proba(X[outside])[np.arange(len(outside)), column].astype(np.float64)
+        losses.append(-np.average(np.log(np.maximum(p, 1e-12)), weights=weight[outside]))
+    return STRENGTHS[int(np.argmin(losses))]
 
 
 def arm_size_balance(message_code: NDArray[np.int64], n_messages: int) -> ChiSquare:

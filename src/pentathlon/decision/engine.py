@@ -19,7 +19,7 @@ from pentathlon.contract.messages import MessageSet
 from pentathlon.decision.policies import PERSONALISED, constant_name, personalised
 from pentathlon.decision.profit import expected_profit
 from pentathlon.decision.shrinkage import ContrastShrinkage
-from pentathlon.errors import ArtifactError
+from pentathlon.errors import ArtifactError, ParameterError
 from pentathlon.features import DesignBuilder, build_features
 from pentathlon.fusion import FusionModel
 from pentathlon.models.order_value import OrderValueModel
@@ -175,21 +175,26 @@ class DecisionEngine:
             Saying what is wrong with the folder.
         """
         manifest = _read_manifest(folder)
-        _check_hashes(folder, manifest)
-        _check_versions(manifest)
-        return cls(
-            messages=MessageSet(manifest["messages"]),
-            columns=FeatureColumns.model_validate(manifest["features"]),
-            builder=DesignBuilder.from_dict(manifest["design"]),
-            models={
-                name: model_class(name).load(folder / "models" / name)
-                for name in manifest["models"]
-            },
-            fusion=FusionModel.load(folder),
-            order_value=OrderValueModel.load(folder / "order_value"),
-            shrinkage=ContrastShrinkage.from_dict(manifest["shrinkage"]),
-            policy=manifest["policy"],
-        )
+        try:
+            _check_hashes(folder, manifest)
+            _check_versions(manifest)
+            return cls(
+                messages=MessageSet(manifest["messages"]),
+                columns=FeatureColumns.model_validate(manifest["features"]),
+                builder=DesignBuilder.from_dict(manifest["design"]),
+                models={
+                    name: model_class(name).load(folder / "models" / name)
+                    for name in manifest["models"]
+                },
+                fusion=FusionModel.load(folder),
+                order_value=OrderValueModel.load(folder / "order_value"),
+                shrinkage=ContrastShrinkage.from_dict(manifest["shrinkage"]),
+                policy=manifest["policy"],
+            )
+        except (AttributeError, LookupError, TypeError, ValueError, ParameterError) as error:
+            raise ArtifactError(
+                f"The engine cannot be read; its {MANIFEST} is not valid: {error}"
+            ) from error
 
 
 def decisions_table(
@@ -260,6 +265,8 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ArtifactError(f"The engine's {MANIFEST} is not valid JSON: {error}.") from error
+    if not isinstance(manifest, dict):
+        raise ArtifactError(f"The engine's {MANIFEST} is not valid: it is no JSON object.")
     if manifest.get("format") != FORMAT:
         raise ArtifactError(
             f"The engine has format {manifest.get('format')}, this version reads format {FORMAT}. "

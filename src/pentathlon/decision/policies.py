@@ -15,7 +15,7 @@ PERSONALISED = "personalised"
 RANDOM = "random"
 TWO_DEPARTMENTS = "two_departments"
 
-Policy = NDArray[np.int64] | NDArray[np.float32]
+Policy = NDArray[np.int64] | NDArray[np.float32] | NDArray[np.float64]
 
 
 def constant(n: int, message: int) -> NDArray[np.int64]:
@@ -23,9 +23,9 @@ def constant(n: int, message: int) -> NDArray[np.int64]:
     return np.full((n,), message, dtype=np.int64)
 
 
-def uniform_random(n: int, n_messages: int) -> NDArray[np.float32]:
+def uniform_random(n: int, n_messages: int) -> NDArray[np.float64]:
     """Every message with the same probability: the experiment, and the status quo."""
-    return np.full((n, n_messages), 1.0 / n_messages, dtype=np.float32)
+    return np.full((n, n_messages), 1.0 / n_messages)
 
 
 def personalised(expected_profit: NDArray[np.float32]) -> NDArray[np.int64]:

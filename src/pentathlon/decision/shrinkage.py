@@ -113,7 +113,7 @@ class ContrastShrinkage:
 
 def shrunk_slope(slope: float, standard_error: float) -> float:
     """Slope after shrinking by its reliability, within 0 and 1."""
-    if slope <= 0 or not np.isfinite(standard_error):
+    if slope <= max(standard_error, 0.0):
         return 0.0
     reliability = 1.0 - (standard_error / slope) ** 2
-    return float(np.clip(slope * max(reliability, 0.0), 0.0, 1.0))
+    return float(np.clip(slope * reliability, 0.0, 1.0))

@@ -29,7 +29,7 @@ from pentathlon.evaluation.outcomes import LoggedOutcomes, Policy
 from pentathlon.evaluation.policy_value import best_constant as find_best_constant
 from pentathlon.evaluation.policy_value import paired_gain
 
-_ROUNDING = 1e-9
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)

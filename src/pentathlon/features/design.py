@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,8 @@ from pentathlon.errors import DataError
 from pentathlon.features.build import TOTAL_COUNT, log_name, share_name
 
 FloatArray = NDArray[np.float32]
+CANDIDATE_SPLITS = 12
+SMALLEST_SIDE = 0.1
 MATCH_FEATURES = ("match_log_count", "match_share", "match_any")
 
 
@@ -106,6 +108,8 @@ class DesignBuilder:
         Centre and spread of the base columns, for models that need comparable columns.
     match_mean, match_scale : tuple of float, length n_match
         The same for the match features, over messages that have a department.
+    splits : mapping of str to tuple of float
+        Values at which each raw numeric feature may be split.
     """
 
     messages: tuple[str, ...]
@@ -117,6 +121,7 @@ class DesignBuilder:
     scale: tuple[float, ...] = ()
     match_mean: tuple[float, ...] = ()
     match_scale: tuple[float, ...] = ()
+    splits: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @classmethod
     def fit(
@@ -161,6 +166,7 @@ class DesignBuilder:
             scale=_scales(design.base),
             match_mean=_floats(match.mean(axis=0, dtype=np.float64)),
             match_scale=_scales(match),
+            splits={c: split_candidates(features[c].to_numpy()) for c in columns.numeric},
         )
 
     @property
@@ -255,6 +261,7 @@ class DesignBuilder:
             "scale": list(self.scale),
             "match_mean": list(self.match_mean),
             "match_scale": list(self.match_scale),
+            "splits": {c: list(v) for c, v in self.splits.items()},
         }
 
     def save(self, folder: Path) -> None:
@@ -275,7 +282,29 @@ class DesignBuilder:
         levels = plain["levels"]
         assert isinstance(levels, Mapping)
         plain["levels"] = {c: tuple(v) for c, v in levels.items()}
+        splits = plain["splits"]
+        assert isinstance(splits, Mapping)
+        plain["splits"] = {c: tuple(v) for c, v in splits.items()}
         return cls(**plain)  # type: ignore[arg-type]
+
+
+def split_candidates(values: NDArray[np.floating]) -> tuple[float, ...]:
+    """Values that a numeric feature may be split at, by quantiles of training rows.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+
+    Returns
+    -------
+    tuple of float
+        Ascending; each leaves at least ``SMALLEST_SIDE`` of the rows on either side.
+    """
+    shares = np.linspace(SMALLEST_SIDE, 1 - SMALLEST_SIDE, CANDIDATE_SPLITS)
+    found = np.unique(np.quantile(values, shares, method="lower"))
+    above = np.array([np.mean(values > s) for s in found])
+    kept = found[(above >= SMALLEST_SIDE) & (above <= 1 - SMALLEST_SIDE)]
+    return tuple(float(s) for s in kept)
 
 
 def _row(values: tuple[float, ...]) -> FloatArray:

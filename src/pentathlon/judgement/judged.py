@@ -119,7 +119,7 @@ class Judged:
         """
         predicted = [c for c in table.columns if "__" in c]
         blocks: dict[str, NDArray[np.float32]] = {}
-        for what in dict.fromkeys(c.rsplit("__", 1)[0] for c in predicted):
+        for what in dict.fromkeys(c.split("__", 1)[0] for c in predicted):
             names = [f"{what}__{m}" for m in messages]
             missing = [n for n in names if n not in table.columns]
             if missing:
@@ -206,10 +206,11 @@ def judge_cross_fitted(
     observations, model_input = observations[train], model_input[train]
     fold = observations["fold"].to_numpy()
     folds = np.unique(fold)
-    if len(folds) < 3:
+    if len(folds) < 4:
         raise EvaluationError(
-            "Cross-fitted evaluation needs at least three folds: one to judge, two to cross-fit "
-            f"within. data_processing.n_folds gave {len(folds)}."
+            "Cross-fitted evaluation needs at least four folds: one to judge, one to cross-fit "
+            "within, two to cross-fit order values within that. "
+            f"data_processing.n_folds gave {len(folds)}."
         )
     parts: list[Judged] = []
     positions: list[NDArray[np.int64]] = []

@@ -12,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from pentathlon.features.crosses import choose_split, cross_columns
 from pentathlon.features.design import Design, DesignBuilder
 from pentathlon.models.protocol import Hyperparameters, TrainingRows, Validation
 from pentathlon.models.sampling import expit
+
+CHUNK_ROWS = 200_000
 
 
 class LogisticParameters(Hyperparameters):
@@ -29,32 +32,40 @@ class LogisticParameters(Hyperparameters):
     interaction_scale : float
         Freedom of each message's own slopes relative to customer features; 0 removes them.
         A column scaled by ``s`` before a ridge penalty is penalised ``1 / s**2`` times as much.
+    cross_scale : float
+        Freedom of crossed features, for themselves and per message; 0 removes them.
     """
 
     C: Annotated[float, Field(gt=0)] = 1.0
     match_scale: Annotated[float, Field(ge=0)] = 1.0
-    interaction_scale: Annotated[float, Field(ge=0)] = 0.1
+    interaction_scale: Annotated[float, Field(ge=0)] = 0.05
+    cross_scale: Annotated[float, Field(ge=0)] = 0.1
 
 
 @dataclass(frozen=True)
 class LogisticRegressionModel:
     """Ridge logistic regression on customer, message and match features and interactions.
 
-    The index of customer ``i`` under message ``k`` is
-    ``b0 + x_i'b + a_k + m_ik'g + x_i'B_k`` with ``x`` and ``m`` standardised; ``B`` is shrunk by
-    its own strength, and each raw feature enters it once. All messages are scored by two matrix products.
+    The index of customer ``i`` under message ``k`` is ``b0 + a_k + z_i'(b + B_k) + m_ik'g`` with
+    ``z`` the customer's features and their crosses and ``m`` the match, all standardised. The
+    message's own slopes ``B`` are shrunk by strengths of their own, and each raw feature enters
+    them once. All messages are scored by two matrix products.
 
     Attributes
     ----------
     parameters : LogisticParameters
     builder : DesignBuilder
-        Scales of the columns.
+        Scales of the base columns.
+    splits : mapping of str to float
+        Where numeric features are split for the crosses.
+    cross_mean, cross_scale : ndarray of float32, shape (n_crosses,)
+        Scales of the crosses.
     intercept : float
         Prior correction included.
-    base : ndarray, shape (n_base,)
+    customer : ndarray, shape (n_base + n_crosses,)
     message : ndarray, shape (n_messages,)
     match : ndarray, shape (n_match,)
-    interaction : ndarray, shape (n_base, n_messages)
+    interaction : ndarray, shape (n_base + n_crosses, n_messages)
     """
 
     name: ClassVar[str] = "logistic_regression"
@@ -62,8 +73,11 @@ class LogisticRegressionModel:
 
     parameters: LogisticParameters
     builder: DesignBuilder
+    splits: Mapping[str, float]
+    cross_mean: NDArray[np.float32]
+    cross_scale: NDArray[np.float32]
     intercept: float
-    base: NDArray[np.float64]
+    customer: NDArray[np.float64]
     message: NDArray[np.float64]
     match: NDArray[np.float64]
     interaction: NDArray[np.float64]
@@ -85,41 +99,46 @@ class LogisticRegressionModel:
         from threadpoolctl import threadpool_limits
 
         p = LogisticParameters.model_validate(dict(parameters))
+        n, k = len(rows), rows.design.n_messages
         standard = builder.standardise(rows.design)
-        n, f = standard.base.shape
-        k = standard.n_messages
         onehot = np.zeros((n, k), dtype=np.float32)
         onehot[np.arange(n), rows.message] = 1.0
-        blocks = [standard.base, onehot]
-        match = standard.match[np.arange(n), rows.message]
-        if p.match_scale > 0:
-            blocks.append(match * np.float32(p.match_scale))
-        if p.interaction_scale > 0:
-            moderators = standard.base[:, builder.moderators] * np.float32(p.interaction_scale)
-            blocks.append((onehot[:, :, None] * moderators[:, None, :]).reshape(n, -1))
-        x = np.concatenate(blocks, axis=1, dtype=np.float64)
-        estimator = LogisticRegression(C=p.C, solver="newton-cholesky", max_iter=50, tol=1e-6)
+        with threadpool_limits(threads):
+            splits = _choose_splits(rows, builder, standard, onehot, p.C)
+        crosses = cross_columns(rows.design.base, builder, splits)
+        cross_mean = crosses.mean(axis=0, dtype=np.float64).astype(np.float32)
+        spread = crosses.std(axis=0, dtype=np.float64).astype(np.float32)
+        cross_scale = np.where(spread > 1e-6, spread, np.float32(1))
+        z = np.concatenate([standard.base, (crosses - cross_mean) / cross_scale], axis=1)
+        f, c = standard.base.shape[1], crosses.shape[1]
+        # A column scaled by s before the ridge is shrunk 1 / s**2 times as hard; 0 leaves it out.
+        free = np.r_[np.ones(f), np.full(c, p.cross_scale)].astype(np.float32)
+        moderated = np.zeros(f + c, dtype=np.float32)
+        moderated[builder.moderators] = p.interaction_scale
+        moderated[f:] = p.cross_scale
+        match = standard.match[np.arange(n), rows.message] * np.float32(p.match_scale)
+        own = np.flatnonzero(moderated)
+        moderators = z[:, own] * moderated[own]
+        interactions = (onehot[:, :, None] * moderators[:, None, :]).reshape(n, -1)
+        x = np.concatenate([z * free, onehot, match, interactions], axis=1)
+        estimator = LogisticRegression(C=p.C, solver="newton-cholesky", max_iter=50, tol=1e-4)
         with threadpool_limits(threads):
             estimator.fit(x, rows.response)
-        coefficients = estimator.coef_[0]
-        at = f + k
-        match_coefficients = np.zeros(match.shape[1])
-        if p.match_scale > 0:
-            match_coefficients = coefficients[at : at + match.shape[1]] * p.match_scale
-            at += match.shape[1]
-        interactions = np.zeros((k, f))
-        if p.interaction_scale > 0:
-            interactions[:, builder.moderators] = (
-                coefficients[at:].reshape(k, -1) * p.interaction_scale
-            )
+        coefficients = np.asarray(estimator.coef_[0], dtype=np.float64)
+        at = np.cumsum([f + c, k, match.shape[1]])
+        interaction = np.zeros((f + c, k))
+        interaction[own] = coefficients[at[2] :].reshape(k, -1).T * moderated[own][:, None]
         return cls(
             parameters=p,
             builder=builder,
+            splits=splits,
+            cross_mean=cross_mean,
+            cross_scale=cross_scale.astype(np.float32),
             intercept=float(estimator.intercept_[0]) + logit_offset,
-            base=coefficients[:f].copy(),
-            message=coefficients[f : f + k].copy(),
-            match=match_coefficients,
-            interaction=interactions.T.copy(),
+            customer=coefficients[: at[0]] * free,
+            message=coefficients[at[0] : at[1]].copy(),
+            match=coefficients[at[1] : at[2]] * p.match_scale,
+            interaction=interaction,
         )
 
     @property
@@ -129,10 +148,19 @@ class LogisticRegressionModel:
 
     def index(self, design: Design) -> NDArray[np.float64]:
         """Log odds of a purchase, shape ``(n, n_messages)``."""
-        standard = self.builder.standardise(design)
-        z = standard.base @ (self.base[:, None] + self.interaction).astype(np.float32)
-        z = z + standard.match @ self.match.astype(np.float32)
-        return np.asarray(z, dtype=np.float64) + self.message + self.intercept
+        slopes = (self.customer[:, None] + self.interaction).astype(np.float32)
+        out = np.empty((len(design), design.n_messages), dtype=np.float64)
+        for start in range(0, len(design), CHUNK_ROWS):
+            part = design.take(slice(start, start + CHUNK_ROWS))
+            standard = self.builder.standardise(part)
+            crosses = cross_columns(part.base, self.builder, self.splits)
+            z = np.concatenate(
+                [standard.base, (crosses - self.cross_mean) / self.cross_scale], axis=1
+            )
+            out[start : start + CHUNK_ROWS] = z @ slopes + standard.match @ self.match.astype(
+                np.float32
+            )
+        return out + self.message + self.intercept
 
     def predict(self, design: Design) -> NDArray[np.float32]:
         """Purchase probabilities, shape ``(n, n_messages)``."""
@@ -147,11 +175,9 @@ class LogisticRegressionModel:
         state = {
             "parameters": self.parameters.model_dump(),
             "builder": self.builder.to_dict(),
+            "splits": dict(self.splits),
             "intercept": self.intercept,
-            "base": self.base.tolist(),
-            "message": self.message.tolist(),
-            "match": self.match.tolist(),
-            "interaction": self.interaction.tolist(),
+            **{key: getattr(self, key).tolist() for key in _ARRAYS},
         }
         (folder / "model.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
 
@@ -162,9 +188,44 @@ class LogisticRegressionModel:
         return cls(
             parameters=LogisticParameters.model_validate(state["parameters"]),
             builder=DesignBuilder.from_dict(state["builder"]),
+            splits=state["splits"],
             intercept=state["intercept"],
-            **{
-                key: np.array(state[key], dtype=np.float64)
-                for key in ("base", "message", "match", "interaction")
-            },
+            **{key: np.array(state[key], dtype=dtype) for key, dtype in _ARRAYS.items()},
         )
+
+
+def _choose_splits(
+    rows: TrainingRows,
+    builder: DesignBuilder,
+    standard: Design,
+    onehot: NDArray[np.float32],
+    strength: float,
+) -> dict[str, float]:
+    """Split each numeric feature where messages differ most, beyond a fit of who buys."""
+    from sklearn.linear_model import LogisticRegression
+
+    x = np.concatenate([standard.base, onehot], axis=1)
+    plain = LogisticRegression(C=strength, solver="newton-cholesky", max_iter=50, tol=1e-3)
+    probability = plain.fit(x, rows.response).predict_proba(x)[:, 1].astype(np.float64)
+    names = builder.base_names
+    return {
+        name: choose_split(
+            rows.design.base[:, names.index(name)],
+            candidates,
+            rows.message,
+            rows.response - probability,
+            probability * (1 - probability),
+        )
+        for name, candidates in builder.splits.items()
+        if candidates
+    }
+
+
+_ARRAYS: dict[str, type] = {
+    "cross_mean": np.float32,
+    "cross_scale": np.float32,
+    "customer": np.float64,
+    "message": np.float64,
+    "match": np.float64,
+    "interaction": np.float64,
+}

@@ -22,6 +22,9 @@ from pentathlon.errors import ArtifactError, DataError
 from pentathlon.features.design import Design, DesignBuilder
 from pentathlon.models.protocol import Hyperparameters
 
+NO_SPREAD = 1e-9
+"""A few orders that agree to this variance say nothing of their own uncertainty."""
+
 
 @dataclass(frozen=True)
 class Orders:
@@ -276,7 +279,9 @@ class MessageMultipliers:
             ratio = float((w * y).sum() / (w * m).sum())
             log_raw[k] = np.log(ratio)
             residual = w * (y - ratio * m)
-            variance[k] = float((residual**2).sum() / (ratio * (w * m).sum()) ** 2)
+            spread = float((residual**2).sum() / (ratio * (w * m).sum()) ** 2)
+            if spread > NO_SPREAD:
+                variance[k] = spread
         seen = np.isfinite(variance)
         precision = np.where(seen, 1.0 / np.where(seen, variance, 1.0), 0.0)
         if seen.sum() < 2:
@@ -403,9 +408,20 @@ def cross_fit_order_value(
     Returns
     -------
     ndarray of float32, shape (n, n_messages)
+
+    Raises
+    ------
+    DataError
+        With buyers in fewer than three folds.
     """
     out = np.full((len(design), design.n_messages), np.nan, dtype=np.float32)
     order_fold = fold[buyers]
+    folds = np.unique(order_fold)
+    if len(folds) < 3:
+        raise DataError(
+            "Order values are cross-fitted within cross-fitting, which needs buyers in at least "
+            f"three folds; there are buyers in {len(folds)}. Raise data_processing.n_folds."
+        )
     for held_out in np.unique(fold):
         inside = order_fold != held_out
         mine = orders.take(inside)

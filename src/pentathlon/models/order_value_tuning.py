@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pentathlon.errors import ParameterError
 from pentathlon.features.design import DesignBuilder
 from pentathlon.models.order_value import (
     LEVEL_MODELS,
@@ -70,9 +71,19 @@ def choose_order_value(
     Returns
     -------
     OrderValueChoice
+
+    Raises
+    ------
+    ParameterError
+        When there is no such candidate, or it has no such hyper-parameter.
     """
     import optuna
 
+    strangers = sorted(set(candidates) - set(LEVEL_MODELS))
+    if strangers:
+        raise ParameterError(
+            f"order_value.candidates: there is no {strangers}; choose from {sorted(LEVEL_MODELS)}."
+        )
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     records: list[dict[str, Any]] = []
     for name, space in candidates.items():

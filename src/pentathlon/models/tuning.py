@@ -210,6 +210,8 @@ def _objective(
                 raise optuna.TrialPruned
 
         result = cross_validate(fitter, rows, fold, parameters, folds, on_step)
+        if not np.isfinite(result.log_loss):  # a fit that diverged; a failed trial would repeat
+            raise optuna.TrialPruned
         trial.set_user_attr("fitted_parameters", result.fitted_parameters)
         return result.log_loss
 
@@ -235,7 +237,9 @@ def _progress(study: Any, n_trials: int, seconds: float) -> str:
     done = _finished(study)
     last = done[-1]
     outcome = f"log loss {last.value:.6f}" if last.state.name == "COMPLETE" else "pruned"
-    return f"trial {len(done)}/{n_trials}: {outcome}, best {study.best_value:.6f} ({seconds:.0f} s)"
+    complete = [trial.value for trial in done if trial.state.name == "COMPLETE"]
+    best = f"best {min(complete):.6f}" if complete else "none completed yet"
+    return f"trial {len(done)}/{n_trials}: {outcome}, {best} ({seconds:.0f} s)"
 
 
 def _result(study: Any, key: str, fitter: Fitter) -> TuningResult:

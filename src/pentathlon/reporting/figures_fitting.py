@@ -88,7 +88,7 @@ def calibration(table: pd.DataFrame) -> go.Figure:
 
 
 def fusion(table: pd.DataFrame) -> go.Figure:
-    """Weights of the models, and how far each candidate's log loss is from the best.
+    """Weights of the models, and how far each candidate's log loss is from the one used.
 
     Parameters
     ----------
@@ -99,7 +99,8 @@ def fusion(table: pd.DataFrame) -> go.Figure:
     Returns
     -------
     Figure
-        Upper panel: weights. Lower: log loss above the best, plus or minus two standard errors.
+        Upper panel: weights. Lower: log loss above that of the fusion used, plus or minus two
+        standard errors.
     """
     weights = table[table["weight"].notna()].sort_values("weight", kind="stable")
     ranked = table.sort_values("log_loss", kind="stable", ascending=False)
@@ -109,9 +110,11 @@ def fusion(table: pd.DataFrame) -> go.Figure:
         cols=1,
         row_heights=[max(len(weights), 1), len(ranked)],
         vertical_spacing=90 / height,
-        subplot_titles=("Weight in the fusion", "Log loss above the best"),
+        subplot_titles=("Weight in the fusion", "Log loss above the fusion used"),
     )
-    colours = theme.model_colours([str(name) for name in table.loc[table["weight"].notna(), "candidate"]])
+    colours = theme.model_colours(
+        [str(name) for name in table.loc[table["weight"].notna(), "candidate"]]
+    )
     figure.add_bar(
         x=weights["weight"],
         y=[theme.text(labels.candidate(str(n))) for n in weights["candidate"]],
@@ -220,7 +223,7 @@ def tuning(by_model: Mapping[str, pd.DataFrame]) -> go.Figure:
         if len(done):
             best.append(f"{labels.model(name)} {done['log_loss'].min():.4f}")
     figure.update_xaxes(nticks=5, tickformat="d")
-    figure.update_yaxes(nticks=4, tickformat=".3f")
+    figure.update_yaxes(nticks=4, tickformat=".4f")
     return theme.finish(
         figure,
         title="Tuning: log loss by trial",

@@ -10,7 +10,9 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from pentathlon.reporting import labels, theme
+from pentathlon.reporting.labels import records
 
+_NUMBER = re.compile(r"-?\d[\d,]*\.?\d*")
 _RANGE = re.compile(r"^(-?[\d,.]+) to (-?[\d,.]+)$")
 
 
@@ -36,12 +38,12 @@ def model_metrics(metrics: pd.DataFrame) -> go.Figure:
         cols=2,
         shared_yaxes=True,
         horizontal_spacing=0.08,
-        subplot_titles=("AUC (higher is better)", "Log loss (lower is better)"),
+        subplot_titles=("AUC", "Log loss"),
     )
     for column, metric in ((1, "roc_auc"), (2, "log_loss")):
-        table = overall[overall["metric"] == metric].set_index("model").loc[order]
+        rows = records(overall[overall["metric"] == metric], "model")
         for name in order:
-            row = table.loc[name]
+            row = rows[name]
             figure.add_scatter(
                 x=[row["value"]],
                 y=[theme.text(labels.model(name))],
@@ -59,13 +61,15 @@ def model_metrics(metrics: pd.DataFrame) -> go.Figure:
                 col=column,
             )
     figure.update_xaxes(nticks=4)
+    figure.update_xaxes(title_text="higher is better", row=1, col=1)
+    figure.update_xaxes(title_text="lower is better", row=1, col=2)
     best = auc.iloc[-1]
     return theme.finish(
         figure,
         title="Fusion and single models",
         alt=f"AUC and log loss of {len(order)} models with intervals. Highest AUC: "
         f"{labels.model(str(best['model']))}, {best['value']:.3f}.",
-        height=theme.rows_height(len(order)) - 20,
+        height=theme.rows_height(len(order)),
     )
 
 
@@ -100,7 +104,12 @@ def cumulative_gains(gains: pd.DataFrame) -> go.Figure:
             line={"color": colour, "width": 3.5 if name == labels.FUSION else 1.6},
             hovertemplate="best %{x:.0%} of customers: %{y:.1%} of buyers",
         )
-    figure.update_xaxes(title_text="Customers, likeliest first", tickformat=".0%", range=[0, 1])
+    figure.update_xaxes(
+        title_text="Customers, likeliest first",
+        tickformat=".0%",
+        range=[0, 1.005],
+        tickvals=[0, 0.25, 0.5, 0.75, 1],
+    )
     figure.update_yaxes(title_text="Buyers among them", tickformat=".0%", range=[0, 1.02])
     return theme.finish(
         figure,
@@ -179,7 +188,7 @@ def importance(by_model: Mapping[str, pd.DataFrame]) -> go.Figure:
             mode="markers",
             name=theme.text(labels.model(name)),
             marker={"color": colours[name], "size": 9, "opacity": 0.85},
-            hovertemplate="%{y}: +%{x:.4f}",
+            hovertemplate="%{y}: %{x:.4f}",
         )
     figure.update_xaxes(title_text="Increase of log loss when shuffled", nticks=5)
     figure.update_yaxes(
@@ -219,17 +228,18 @@ def feature_effects(effects: pd.DataFrame) -> go.Figure:
         vertical_spacing=min(0.9 / max(rows - 1, 1), 70 / height),
     )
     for i, feature in enumerate(features):
-        part = effects[effects["feature"] == feature].sort_values("position")
+        part = _in_order(effects[effects["feature"] == feature])
         place = {"row": i // 2 + 1, "col": i % 2 + 1}
         level = [theme.text(name) for name in part["level"]]
         figure.add_scatter(
             x=part["position"],
             y=part["predicted"],
-            mode="lines",
+            mode="lines+markers",
             name="Predicted",
             legendgroup="predicted",
             showlegend=i == 0,
             line={"color": theme.SHIPS, "width": 2.5},
+            marker={"size": 4},
             text=level,
             hovertemplate="%{text}: predicted %{y:.2%}<extra></extra>",
             **place,
@@ -274,6 +284,25 @@ def _by_model(gains: pd.DataFrame) -> list[tuple[str, pd.DataFrame, str]]:
     ]
 
 
+def _in_order(part: pd.DataFrame) -> pd.DataFrame:
+    """Levels of one feature from low to high; alphabetical order puts "< 30" after "30 to 44"."""
+    keys = {level: _rank(str(level)) for level in part["level"]}
+    if any(key is None for key in keys.values()):
+        return part.sort_values("position", kind="stable")
+    part = part.assign(rank=part["level"].map(keys)).sort_values("rank", kind="stable")
+    return part.assign(position=range(len(part)))
+
+
+def _rank(level: str) -> tuple[float, int] | None:
+    """Lower end of a bucket, with open buckets before or after those that share it."""
+    match = _NUMBER.search(level)
+    if match is None:
+        return None
+    below = level.lower().startswith(("<", "less", "under"))
+    above = level.startswith(">") or level.endswith("+")
+    return float(match.group().replace(",", "")), above - below
+
+
 def _ticks(positions: list[int], levels: list[str]) -> dict[int, str]:
     """The few labels that fit under a narrow panel: all of a short list, else three."""
     short = [_shorten(level) for level in levels]
@@ -285,12 +314,17 @@ def _ticks(positions: list[int], levels: list[str]) -> dict[int, str]:
 
 
 def _shorten(level: str) -> str:
-    """A range by its upper end, thousands by k."""
+    """Thousands by k; a range by a dash, or by its upper end where that is too long."""
     match = _RANGE.match(level)
-    word = match.group(2) if match else level
+    if match:
+        low, high = (_thousands(end) for end in match.groups())
+        return f"{low}–{high}" if len(low + high) <= 5 else f"≤ {high}"
     try:
-        value = float(word.replace(",", ""))
+        return _thousands(level)
     except ValueError:
-        return word if len(word) <= 10 else f"{word[:9]}…"
-    shown = f"{value / 1000:g}k" if abs(value) >= 10_000 else f"{value:g}"
-    return f"≤ {shown}" if match else shown
+        return level if len(level) <= 10 else f"{level[:9]}…"
+
+
+def _thousands(word: str) -> str:
+    value = float(word.replace(",", ""))
+    return f"{value / 1000:g}k" if abs(value) >= 10_000 else f"{value:g}"

@@ -39,9 +39,9 @@ def policy_profit(values: pd.DataFrame, ships: str, currency: str) -> go.Figure:
     figure = go.Figure()
     gap_x: list[float | None] = []
     gap_y: list[str | None] = []
-    for row in table.itertuples():
-        gap_x += [row.claimed, row.aipw, None]
-        gap_y += [theme.text(row.label), theme.text(row.label), None]
+    for row in table.to_dict("records"):
+        gap_x += [float(row["claimed"]), float(row["aipw"]), None]
+        gap_y += [theme.text(row["label"]), theme.text(row["label"]), None]
     figure.add_scatter(
         x=gap_x,
         y=gap_y,
@@ -139,7 +139,12 @@ def policy_gains(gains: pd.DataFrame, ships: str, currency: str, customers: int)
             y=[names[name] for name in rows["baseline"]],
             mode="markers",
             name=verdict,
-            marker={"color": colour, "size": 10, "symbol": symbol, "line": {"width": 2}},
+            marker={
+                "color": colour,
+                "size": 10,
+                "symbol": symbol,
+                "line": {"width": 2, "color": colour},
+            },
             error_x=theme.error_bars(
                 list(rows["campaign_gain"]),
                 list(rows["campaign_lower"]),
@@ -198,7 +203,7 @@ def message_shares(values: pd.DataFrame, ships: str) -> go.Figure:
             hovertemplate=f"%{{y}}: {theme.text(labels.message(name))} %{{x:.1%}}<extra></extra>",
         )
     figure.update_layout(barmode="stack", bargap=0.35)
-    figure.update_xaxes(tickformat=".0%", range=[0, 1], nticks=6)
+    figure.update_xaxes(tickformat=".0%", range=[0, 1.001], tickvals=[0, 0.25, 0.5, 0.75, 1])
     shipped = table[table["kind"] == "shipped"]
     top = "" if shipped.empty else _largest_share(shipped, messages)
     return theme.finish(
@@ -206,6 +211,7 @@ def message_shares(values: pd.DataFrame, ships: str) -> go.Figure:
         title="Who gets what: share of customers per message",
         alt=f"Stacked bars of the share of customers per message under {len(table)} policies.{top}",
         height=theme.rows_height(len(table)) + 30,
+        legend_order="normal",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 NBSP = "\u00a0"
 MINUS = "\u2212"
@@ -13,7 +13,7 @@ ABSENT = "–"
 _SCALES = ((1e9, "billion"), (1e6, "million"))
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Whether there is a finite number."""
     try:
         return value is not None and math.isfinite(float(value))
@@ -46,15 +46,13 @@ def percent(share: Any, decimals: int = 1, *, signed: bool = False) -> str:
 
 
 def interval(lower: str, upper: str) -> str:
-    """Two formatted numbers as an interval."""
-    return f"{lower} to {upper}"
+    """Two formatted numbers as an interval that no line break splits."""
+    return f"{lower}{NBSP}to{NBSP}{upper}"
 
 
 def number_interval(lower: Any, upper: Any, decimals: int, *, signed: bool = False) -> str:
     """An interval of plain numbers."""
-    return interval(
-        number(lower, decimals, signed=signed), number(upper, decimals, signed=signed)
-    )
+    return interval(number(lower, decimals, signed=signed), number(upper, decimals, signed=signed))
 
 
 def p_value(value: Any) -> str:
@@ -99,7 +97,7 @@ class Money:
     Parameters
     ----------
     currency : str
-        A code ("EUR") follows the amount, a symbol ("$") precedes it.
+        A code ("EUR") follows the amount, a symbol ("$") precedes it; empty for bare amounts.
     """
 
     def __init__(self, currency: str) -> None:
@@ -108,7 +106,7 @@ class Money:
 
     def _dress(self, amount: str) -> str:
         if not self._symbol:
-            return f"{amount}{NBSP}{self.currency}"
+            return f"{amount}{NBSP}{self.currency}".rstrip(NBSP)
         sign = amount[:1] if amount[:1] in {MINUS, "+"} else ""
         return f"{sign}{self.currency}{amount[len(sign) :]}"
 
@@ -129,28 +127,23 @@ class Money:
         decimals = self._decimals(max(abs(float(lower)), abs(float(upper))))
         return self._dress(number_interval(lower, upper, decimals, signed=signed))
 
-    def total(self, value: Any, *, signed: bool = False) -> str:
-        """A campaign's total."""
-        return self._total([value], signed)
+    def total(self, value: Any, lower: Any, upper: Any, *, signed: bool = False) -> str:
+        """A campaign's total, on the scale of its interval: more digits would pretend to know."""
+        return self._total([value], [value, lower, upper], signed)
 
-    def total_interval(self, lower: Any, upper: Any, *, signed: bool = False) -> str:
-        """An interval of totals, both ends on one scale."""
-        return self._total([lower, upper], signed)
+    def total_interval(self, value: Any, lower: Any, upper: Any, *, signed: bool = False) -> str:
+        """The interval of a total, on the same scale as the total."""
+        return self._total([lower, upper], [value, lower, upper], signed)
 
-    def _total(self, values: Sequence[Any], signed: bool) -> str:
-        if not all(is_number(v) for v in values):
+    def _total(self, shown: Sequence[Any], scaled_by: Sequence[Any], signed: bool) -> str:
+        if not all(is_number(v) for v in scaled_by):
             return ABSENT
-        amounts = [float(v) for v in values]
-        largest = max(abs(a) for a in amounts)
-        for scale, word in _SCALES:
-            if largest >= scale:
-                parts = [number(a / scale, 2, signed=signed) for a in amounts]
-                text = self._dress(" to ".join(parts))
-                # The scale stands between the amount and a code, and after a symbol's amount.
-                if self._symbol:
-                    return f"{text}{NBSP}{word}"
-                return text.replace(
-                    f"{NBSP}{self.currency}", f"{NBSP}{word}{NBSP}{self.currency}"
-                )
-        decimals = 2 if largest < 100 else 0
-        return self._dress(" to ".join(number(a, decimals, signed=signed) for a in amounts))
+        amounts = [float(v) for v in shown]
+        largest = max(abs(float(v)) for v in scaled_by)
+        scale, word = next((s for s in _SCALES if largest >= s[0]), (1.0, ""))
+        decimals = 2 if word or largest < 100 else 0
+        parts = [number(a / scale, decimals, signed=signed) for a in amounts]
+        joined = parts[0] if len(parts) == 1 else interval(*parts)
+        if self._symbol:
+            return f"{self._dress(joined)}{NBSP}{word}".rstrip(NBSP)
+        return self._dress(f"{joined}{NBSP}{word}" if word else joined)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
+
+Record = dict[str, Any]
 
 SHIPPED = "shipped"
 PERSONALISED = "personalised"
@@ -43,6 +46,11 @@ _ROLES = {
     "constant": "One message for all",
     "single model": "One model alone",
 }
+
+
+def records(table: pd.DataFrame, key: str) -> dict[str, Record]:
+    """Rows as dictionaries by the values of a column."""
+    return {str(row[key]): {str(k): v for k, v in row.items()} for row in table.to_dict("records")}
 
 
 def model(name: str) -> str:
@@ -98,11 +106,11 @@ def distinct_policies(values: pd.DataFrame, ships: str) -> pd.DataFrame:
         With ``label``, fewer rows perhaps, in the same order.
     """
     table = values.assign(label=[policy(name) for name in values["policy"]])
-    named = table.set_index("policy")
-    if SHIPPED not in named.index or ships not in named.index:
-        return table
     column = "aipw" if "aipw" in table else "supported"
-    if abs(named.at[SHIPPED, column] - named.at[ships, column]) > 1e-12:
+    value = dict(zip(table["policy"], table[column].to_numpy(dtype=np.float64), strict=True))
+    if SHIPPED not in value or ships not in value:
+        return table
+    if abs(value[SHIPPED] - value[ships]) > 1e-12:
         return table
     table.loc[table["policy"] == SHIPPED, "label"] = f"Ships: {_short(ships)}"
     return table[table["policy"] != ships].reset_index(drop=True)
@@ -110,15 +118,6 @@ def distinct_policies(values: pd.DataFrame, ships: str) -> pd.DataFrame:
 
 def _short(ships: str) -> str:
     return policy(ships).removeprefix("All: ").lower() if ships in _POLICIES else ships[5:]
-
-
-def message_shares(row: Mapping[str, Any]) -> dict[str, float]:
-    """Share of customers per message out of a policy's row."""
-    return {
-        str(key).removeprefix("share_"): float(value)
-        for key, value in row.items()
-        if str(key).startswith("share_")
-    }
 
 
 def share_columns(values: pd.DataFrame) -> Sequence[str]:

@@ -27,6 +27,7 @@ ROLE = {
     "constant": "#9aa8b5",
     "single model": "#7fa387",
 }
+_KNOWN = ("logistic_regression", "random_forest", "xgboost", "neural_network")
 _MODELS = ("#3f6fb0", "#6f9a5c", "#b58424", "#8a6aa3", "#b4675f", "#4a97a0")
 _MESSAGES = (
     "#3f6fb0",
@@ -58,6 +59,7 @@ def text(value: object) -> str:
 def model_colours(models: Sequence[str]) -> dict[str, str]:
     """Colour of each model; the fusion has that of what ships, since it decides."""
     singles = [name for name in models if name != "fusion"]
+    singles.sort(key=lambda name: _KNOWN.index(name) if name in _KNOWN else len(_KNOWN))
     colours = {name: _MODELS[i % len(_MODELS)] for i, name in enumerate(singles)}
     return {name: colours.get(name, SHIPS) for name in models}
 
@@ -74,7 +76,9 @@ def rows_height(rows: int, panels: int = 1) -> int:
     return rows * _ROW + _LEGEND + 60 * panels + 40
 
 
-def finish(figure: go.Figure, *, title: str, alt: str, height: int) -> go.Figure:
+def finish(
+    figure: go.Figure, *, title: str, alt: str, height: int, legend_order: str | None = None
+) -> go.Figure:
     """Give a figure the theme.
 
     Parameters
@@ -86,6 +90,8 @@ def finish(figure: go.Figure, *, title: str, alt: str, height: int) -> go.Figure
         What the figure shows, in a sentence, for those who cannot see it.
     height : int
         In pixels; the width is that of the place it is shown in.
+    legend_order : {"normal", "reversed"}, optional
+        By default plotly's, which turns the legend of stacked bars around.
 
     Returns
     -------
@@ -100,7 +106,7 @@ def finish(figure: go.Figure, *, title: str, alt: str, height: int) -> go.Figure
         font={"family": FONT, "size": 13, "color": INK},
         paper_bgcolor="#ffffff",
         plot_bgcolor="#ffffff",
-        margin={"l": 8, "r": 12, "t": 48, "b": 8},
+        margin={"l": 8, "r": 22, "t": 48, "b": 8},
         legend={
             "orientation": "h",
             "x": 0,
@@ -110,6 +116,7 @@ def finish(figure: go.Figure, *, title: str, alt: str, height: int) -> go.Figure
             "yanchor": "bottom",
             "font": {"size": 12, "color": MUTED},
             "itemsizing": "constant",
+            "traceorder": legend_order,
         },
         hoverlabel={"bgcolor": "#ffffff", "bordercolor": RULE, "font": {"family": FONT}},
         dragmode=False,
@@ -120,6 +127,7 @@ def finish(figure: go.Figure, *, title: str, alt: str, height: int) -> go.Figure
         "linecolor": RULE,
         "zeroline": False,
         "fixedrange": True,  # a finger that scrolls the page must not zoom the figure
+        "title_standoff": 12,
         "title_font": {"size": 12, "color": MUTED},
         "tickfont": {"size": 12},
     }

@@ -1,0 +1,100 @@
+"""Crossed features: coarse segments of customers, for models that are additive otherwise.
+
+Customers of a segment (younger women, families with means) may respond to a message as neither
+women nor the young do. Crossing coarse indicators in pairs lets an additive model see them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pentathlon.features.design import DesignBuilder, FloatArray
+
+MAX_INDICATORS = 12
+MAX_LEVELS = 8
+
+
+def choose_split(
+    values: NDArray[np.floating],
+    candidates: Sequence[float],
+    message: NDArray[np.int64],
+    residual: NDArray[np.floating],
+    information: NDArray[np.floating],
+) -> float:
+    """Choose the candidate at which the effects of messages differ most.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+    candidates : sequence of float
+    message : ndarray of int64, shape (n,)
+    residual, information : ndarray, shape (n,)
+        Response minus its probability without personal effects, and ``p (1 - p)``.
+
+    Returns
+    -------
+    float
+        The candidate with the largest score statistic: per message, the squared difference of
+        the mean residuals above and below over its variance, added up over messages. The
+        message's share of the difference that all messages have is taken out first, because it
+        says who buys and not who is moved.
+    """
+    k = int(message.max()) + 1
+
+    def statistic(split: float) -> float:
+        above = values > split
+        gap, precision = np.zeros(k), np.zeros(k)
+        for side, sign in ((above, 1.0), (~above, -1.0)):
+            g = np.bincount(message[side], weights=residual[side], minlength=k)
+            h = np.bincount(message[side], weights=information[side], minlength=k) + 1e-12
+            gap += sign * g / h
+            precision += 1.0 / h
+        weight = 1.0 / precision
+        common = float(np.average(gap, weights=weight))
+        return float((weight * (gap - common) ** 2).sum())
+
+    return max(candidates, key=statistic)
+
+
+def cross_columns(
+    base: FloatArray, builder: DesignBuilder, splits: Mapping[str, float]
+) -> FloatArray:
+    """Coarse indicators of numeric features, and the products of all pairs of indicators.
+
+    Parameters
+    ----------
+    base : ndarray of float32, shape (n, n_base)
+        Base columns of a design, not standardised.
+    builder : DesignBuilder
+    splits : mapping of str to float
+        Value at which each numeric feature is split.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, n_crosses)
+        Indicators come from the splits of numeric features and the levels of categorical ones
+        (one of two levels, all of more; features of many levels are left out). At most
+        ``MAX_INDICATORS`` are crossed, numeric features first.
+    """
+    names = builder.base_names
+    indicators: list[tuple[str, FloatArray]] = [
+        (name, (base[:, names.index(name)] > np.float32(split)).astype(np.float32))
+        for name, split in splits.items()
+    ]
+    columns = [values for _, values in indicators]
+    for feature, levels in builder.levels.items():
+        if len(levels) > MAX_LEVELS:
+            continue
+        kept = levels[1:] if len(levels) == 2 else levels
+        indicators += [(feature, base[:, names.index(f"{feature}={level}")]) for level in kept]
+    indicators = indicators[:MAX_INDICATORS]
+    for (feature, first), (other, second) in combinations(indicators, 2):
+        if feature != other:
+            columns.append(first * second)
+    if not columns:
+        return np.zeros((len(base), 0), dtype=np.float32)
+    return np.stack(columns, axis=1)

@@ -1,0 +1,384 @@
+"""The first screen in words: what to send, what it earns, how sure that is, what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pentathlon.reporting import labels
+from pentathlon.reporting.formats import (
+    about,
+    is_number,
+    listing,
+    number,
+    percent,
+    plural,
+    shares,
+)
+from pentathlon.reporting.labels import Record
+from pentathlon.reporting.results import Results, level
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Gain of what ships over one baseline.
+
+    Attributes
+    ----------
+    over : str
+        The baseline in words.
+    status : {"better", "unsure", "worse", "same"}
+    each, each_interval, total, total_interval, share : str
+        Gain per customer, for the campaign, and in per cent of the baseline.
+    sentence : str
+        What may be said about it.
+    """
+
+    over: str
+    status: str
+    each: str
+    each_interval: str
+    total: str
+    total_interval: str
+    share: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The first screen.
+
+    Attributes
+    ----------
+    action : str
+        What to send, in one sentence.
+    shares : str
+        Who gets what, where messages are personal; else empty.
+    profit, profit_interval, campaign_profit, campaign_interval : str
+    evidence : str
+        What these numbers rest on.
+    comparisons : list of Comparison
+    why : list of str
+        Why the personalised policy ships or does not.
+    certainty, next_steps : list of str
+    """
+
+    action: str
+    shares: str
+    profit: str
+    profit_interval: str
+    campaign_profit: str
+    campaign_interval: str
+    evidence: str
+    comparisons: list[Comparison]
+    why: list[str]
+    certainty: list[str]
+    next_steps: list[str]
+
+
+def verdict(results: Results) -> Verdict:
+    """Put the results of a run into sentences that hold for them.
+
+    Parameters
+    ----------
+    results : Results
+
+    Returns
+    -------
+    Verdict
+    """
+    headline, money = results.headline, results.money
+    customers = int(headline["campaign_customers"])
+    low, high = headline["supported_profit_lower"], headline["supported_profit_upper"]
+    totals = headline["campaign_profit"], low * customers, high * customers
+    return Verdict(
+        action=action(results),
+        shares=_shares(results),
+        profit=money.each(headline["supported_profit"]),
+        profit_interval=money.each_interval(low, high),
+        campaign_profit=money.total(*totals),
+        campaign_interval=money.total_interval(*totals),
+        evidence=_evidence(results),
+        comparisons=comparisons(results),
+        why=_why(results),
+        certainty=_certainty(results),
+        next_steps=_next_steps(results),
+    )
+
+
+def action(results: Results) -> str:
+    """What to send, in one sentence."""
+    if results.ships == labels.NO_EMAIL:
+        return "Send nobody an e-mail."
+    if not results.personalised_ships:
+        return f"Send everyone the {results.ships.removeprefix('send ')} e-mail."
+    return "Send each customer their own message."
+
+
+def _shares(results: Results) -> str:
+    n = sum(results.decided.values())
+    if not (results.personalised_ships and n):
+        return ""
+    by_message = {labels.message(m): count / n for m, count in results.decided.items()}
+    return f"Of {number(n)} customers: {shares(by_message)}."
+
+
+_IN_WORDS = {
+    labels.SHIPPED: "what ships",
+    labels.RANDOM: "random assignment",
+    labels.NO_EMAIL: "sending no e-mail",
+    labels.PERSONALISED: "the personalised policy",
+    "two_departments": "the case’s draft of two departments",
+}
+
+
+def in_words(baseline: str) -> str:
+    """A baseline policy within a sentence."""
+    if baseline in _IN_WORDS:
+        return _IN_WORDS[baseline]
+    if baseline.startswith("send "):
+        return f"the {baseline.removeprefix('send ')} e-mail for everyone"
+    return f"the choice of the {labels.model(baseline)} model alone"
+
+
+def status_of(gain: Record) -> str:
+    """Whether a gain with its interval is better, worse, unsure, or of a policy with itself."""
+    if gain["gain"] == 0 and gain["standard_error"] == 0:
+        return "same"
+    if gain["lower"] > 0:
+        return "better"
+    return "worse" if gain["upper"] < 0 else "unsure"
+
+
+def comparisons(results: Results) -> list[Comparison]:
+    """What ships against random assignment, the best single message and no e-mail."""
+    wanted = [
+        ("Over today’s random assignment", labels.RANDOM),
+        ("Over the best single message", results.best_constant),
+        ("Over no e-mail", labels.NO_EMAIL),
+    ]
+    if results.best_constant == labels.NO_EMAIL:
+        wanted = [w for w in wanted if not w[0].startswith("Over the best")]
+    money, found = results.money, []
+    for over, baseline in wanted:
+        if baseline not in results.gains:
+            continue
+        gain = results.gains[baseline]
+        percent_gain = gain["gain_percent"]
+        totals = gain["campaign_gain"], gain["campaign_lower"], gain["campaign_upper"]
+        found.append(
+            Comparison(
+                over=over,
+                status=status_of(gain),
+                each=money.each(gain["gain"], signed=True),
+                each_interval=money.each_interval(gain["lower"], gain["upper"], signed=True),
+                total=money.total(*totals, signed=True),
+                total_interval=money.total_interval(*totals, signed=True),
+                share=percent(percent_gain / 100, signed=True) if is_number(percent_gain) else "",
+                sentence=_comparison(gain, baseline, results),
+            )
+        )
+    return found
+
+
+def _comparison(gain: Record, baseline: str, results: Results) -> str:
+    status, words = status_of(gain), in_words(baseline)
+    if status == "same":
+        return f"What ships is {words}, so there is nothing to gain over it."
+    if status == "better":
+        return (
+            f"Beats {words} beyond chance: the whole {results.confidence} interval lies above zero."
+        )
+    if status == "worse":
+        return (
+            f"Worse than {words} beyond chance on the judged customers: the whole "
+            f"{results.confidence} interval lies below zero."
+        )
+    z = gain["gain"] / gain["standard_error"]
+    if abs(z) < 1:
+        lean = "the estimate is small beside its own uncertainty"
+    else:
+        lean = f"the estimate leans {'in its favour' if z > 0 else 'against it'}, as chance can do"
+    return f"Not distinguishable from {words}: the interval contains zero, and {lean}."
+
+
+def _evidence(results: Results) -> str:
+    rows = number(results.judged_customers)
+    if results.cross_fitted:
+        return (
+            f"Judged on {rows} customers, each by a recipe refitted without them: tuning, fusion "
+            "and the choice of the policy included. The numbers are those of the recipe; the "
+            "refits may choose different policies."
+        )
+    return f"Judged on {rows} randomised customers who played no part in making the policy."
+
+
+def _why(results: Results) -> list[str]:
+    choice, money = results.policy_choice, results.money
+    best = in_words(results.best_constant)
+    bound, gain = choice["gain_lower_bound"], choice["gain"]
+    asked = level(choice["confidence"])
+    measured = (
+        f"On the training customers, each scored by models that had not seen them, a personal "
+        f"message for each customer earns {money.each(gain, signed=True)} a customer against "
+        f"{best}; the one-sided lower {asked} bound is {money.each(bound, signed=True)}."
+    )
+    if results.personalised_ships:
+        return [
+            f"Personal messages passed the gate. {measured} The gate asks for a bound above zero.",
+            *_confirmed(results),
+        ]
+    sentences = ["Personal messages do not ship: the evidence does not support them yet."]
+    if gain == 0 and choice["gain_standard_error"] == 0:
+        sentences.append(
+            f"On the training customers they are worth exactly as much as {best}, row by row: the "
+            "models find no personal difference that outcomes confirm."
+        )
+    elif bound <= 0:
+        sentences.append(f"{measured} The gate asks for a bound above zero.")
+    else:
+        sentences.append(f"{measured} It is not enough for the gate: {choice['reason']}")
+    sentences.append(_settle(results))
+    return sentences
+
+
+def _confirmed(results: Results) -> list[str]:
+    gain = results.gains.get(results.best_constant)
+    if gain is None:
+        return []
+    money, status = results.money, status_of(gain)
+    measured = (
+        f"the gain over {in_words(results.best_constant)} is "
+        f"{money.each(gain['gain'], signed=True)} a customer "
+        f"({money.each_interval(gain['lower'], gain['upper'], signed=True)})"
+    )
+    if status == "same":
+        return ["On the judged customers what ships equals the best single message."]
+    end = {
+        "better": "above zero beyond chance: the judged customers confirm the gate.",
+        "unsure": "not distinguishable from zero there: the judged customers neither confirm nor "
+        "refute the gate.",
+        "worse": "below zero beyond chance: the judged customers contradict the gate. Do not roll "
+        "this out before a new test.",
+    }[status]
+    return [f"On the judged customers {measured}, {end}"]
+
+
+def _settle(results: Results) -> str:
+    choice = results.policy_choice
+    needed, rows = choice["emails_to_settle"], int(results.data_quality["rows_kept"])
+    if is_number(needed):
+        return (
+            f"About {about(needed)} randomised e-mails in all would settle a gain of the size "
+            f"seen, with a power of 80{chr(0xA0)}%; this file holds {number(rows)} observations, "
+            "training and test together."
+        )
+    return (
+        "No number of further e-mails follows from this test: the estimated gain is not positive, "
+        "so there is nothing yet for more e-mails to confirm."
+    )
+
+
+def _certainty(results: Results) -> list[str]:
+    headline = results.headline
+    value = headline["supported_profit"]
+    half = (headline["supported_profit_upper"] - headline["supported_profit_lower"]) / 2
+    orders = f"The judged customers placed {plural(results.judged_responses, 'order')}"
+    points = [
+        f"{orders}; the {results.confidence} interval of the profit reaches "
+        f"{percent(half / value, 0)} of it to either side."
+        if value > 0
+        else f"{orders}; the estimate is not above zero.",
+        claim_sentence(results),
+        alarm_sentence(results),
+    ]
+    if results.truth_summary.get("known"):
+        points.append(truth_sentence(results))
+    return points
+
+
+def claim_sentence(results: Results) -> str:
+    """Claimed beside supported profit of what ships, the inflation named."""
+    headline, money = results.headline, results.money
+    claimed, inflation = headline["claimed_profit"], headline.get("inflation_percent")
+    low, high = headline["supported_profit_lower"], headline["supported_profit_upper"]
+    supported = f"{money.each(headline['supported_profit'])} that outcomes support"
+    where = "inside" if low <= claimed <= high else "above" if claimed > high else "below"
+    if is_number(inflation) and abs(float(inflation)) >= 0.05:
+        size = percent(abs(float(inflation)) / 100)
+        side = "more" if float(inflation) > 0 else "less"
+        gap = f"{size} {side} than the {supported}"
+    else:
+        gap = f"beside the {supported}"
+    return (
+        f"The models claim {money.each(claimed)} a customer for what ships, {gap}; the claim "
+        f"lies {where} the supported interval."
+    )
+
+
+def alarm_sentence(results: Results) -> str:
+    """Whether the three estimators agree."""
+    if not results.alarms:
+        return "No alarm: the three estimators agree within two standard errors for every policy."
+    names = list(dict.fromkeys(policy for policy, _ in results.alarms))
+    shown = listing([in_words(name) for name in names])
+    mine = (
+        "What ships is among them: treat its value with caution."
+        if labels.SHIPPED in names
+        else "What ships is not among them."
+    )
+    return (
+        f"{plural(len(results.alarms), 'alarm')}: estimators disagree beyond two standard errors "
+        f"for {shown}. {mine}"
+    )
+
+
+def truth_sentence(results: Results) -> str:
+    """What only a simulation knows about what ships."""
+    truth, money = results.truth_summary, results.money
+    held = "holds" if truth["value_covered"] else "misses"
+    return (
+        f"These customers are simulated, so the truth is known: what ships truly earns "
+        f"{money.each(truth['true_value'])} a customer, and the supported interval {held} it."
+    )
+
+
+def _next_steps(results: Results) -> list[str]:
+    n = sum(results.decided.values())
+    steps = [
+        f"Send as decided: the data set decisions holds the message of "
+        f"{'the one customer' if n == 1 else f'each of {number(n)} customers'}.",
+        "Keep a share of the e-mails random, with their probabilities logged: only randomised "
+        "outcomes can judge the next policy.",
+    ]
+    unsure = [_more_emails(results, b) for b in (labels.RANDOM, results.best_constant)]
+    if not results.personalised_ships and is_number(results.policy_choice["emails_to_settle"]):
+        steps.append(
+            f"To settle personal messages, collect about "
+            f"{about(results.policy_choice['emails_to_settle'])} randomised e-mails in all."
+        )
+    steps += [sentence for sentence in unsure if sentence]
+    beaten = [b for b, g in results.gains.items() if status_of(g) == "worse"]
+    if beaten:
+        steps.append(
+            f"On the judged customers {listing([in_words(b) for b in beaten])} did better than "
+            "what ships beyond chance. Test that on new e-mails before acting on it: it was seen "
+            "on the customers that judge."
+        )
+    if results.alarms:
+        steps.append(
+            "Look into the alarms: wrong propensities, or predictions that saw an outcome, would "
+            "explain a large one."
+        )
+    return [*steps, *(str(warning) for warning in results.data_quality["warnings"])]
+
+
+def _more_emails(results: Results, baseline: str) -> str:
+    gain = results.gains.get(baseline)
+    if gain is None or status_of(gain) != "unsure" or not is_number(gain["emails_to_settle"]):
+        return ""
+    needed: Any = gain["emails_to_settle"]
+    return (
+        f"About {about(needed)} judged e-mails, instead of {number(results.judged_customers)}, "
+        f"would settle the gain over {in_words(baseline)} if it is as large as estimated."
+    )

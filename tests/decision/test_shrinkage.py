@@ -1,0 +1,143 @@
+"""Contrasts that are honest, exaggerated or nothing but noise."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pentathlon.decision import ContrastShrinkage
+from pentathlon.decision.shrinkage import shrunk_slope
+from pentathlon.models.sampling import expit, logit
+
+N, K = 400, 3
+
+
+def split(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Levels of customers, effects of messages, personal contrasts with zero means both ways."""
+    rng = np.random.default_rng(seed)
+    contrast = rng.normal(0, 0.5, (N, K))
+    contrast -= contrast.mean(axis=1, keepdims=True)
+    contrast -= contrast.mean(axis=0)
+    return rng.normal(-1, 0.7, (N, 1)), np.array([-0.3, 0.1, 0.2]), contrast
+
+
+def fit_on_truth(predicted: np.ndarray, truth: np.ndarray, weight: float) -> ContrastShrinkage:
+    """Every customer under every message with both outcomes, weighted by their probability."""
+    p = np.repeat(np.repeat(expit(predicted), K, axis=0), 2, axis=0).astype(np.float32)
+    message = np.tile(np.repeat(np.arange(K), 2), N)
+    response = np.tile([1, 0], N * K)
+    true = np.repeat(expit(truth).ravel(), 2)
+    w = weight * np.where(response == 1, true, 1 - true)
+    # The two weights of a pair sum to a constant, so that every customer counts the same.
+    return ContrastShrinkage.fit(p, message, response, w)
+
+
+@pytest.mark.parametrize("true_slope", [1.0, 0.5, 0.25])
+def test_the_slope_is_the_share_of_the_contrasts_that_is_real(true_slope: float) -> None:
+    base, effect, contrast = split()
+    fit = fit_on_truth(base + effect + contrast, base + effect + true_slope * contrast, 1.0)
+    np.testing.assert_allclose(fit.message_effect, effect, atol=1e-5)
+    assert fit.raw_slope == pytest.approx(true_slope, abs=1e-4)
+    assert fit.slope == pytest.approx(shrunk_slope(fit.raw_slope, fit.standard_error))
+    assert fit.slope == pytest.approx(true_slope, abs=0.1)
+
+
+def test_contrasts_that_are_noise_are_removed() -> None:
+    base, effect, contrast = split()
+    fit = fit_on_truth(base + effect + contrast, base + effect, 1.0)
+    assert fit.raw_slope == pytest.approx(0, abs=1e-4)
+    assert fit.slope == 0
+    p = expit(base + effect + contrast).astype(np.float32)
+    np.testing.assert_allclose(logit(fit.predict(p)), base + effect, atol=1e-4)
+
+
+def test_contrasts_that_point_the_wrong_way_are_removed() -> None:
+    base, effect, contrast = split()
+    assert fit_on_truth(base + effect + contrast, base + effect - contrast, 1.0).slope == 0
+
+
+def test_drawn_outcomes_give_the_slope_within_its_error() -> None:
+    rng = np.random.default_rng(5)
+    base, effect, contrast = (np.tile(part, (10, 1)) for part in split())
+    effect = effect[0]
+    message = rng.integers(0, K, len(base))
+    rows = np.arange(len(base))
+    z = base + effect + contrast
+    response = (rng.random(len(base)) < expit(z[rows, message])).astype(int)
+    fit = ContrastShrinkage.fit(expit(z).astype(np.float32), message, response, np.ones(len(base)))
+    assert abs(fit.raw_slope - 1) < 3 * fit.standard_error
+    assert 0.05 < fit.standard_error < 0.15
+    shuffled = rng.permutation(len(base))
+    again = ContrastShrinkage.fit(
+        expit(z).astype(np.float32)[shuffled],
+        message[shuffled],
+        response[shuffled],
+        np.ones(len(base)),
+    )
+    assert again.slope == pytest.approx(fit.slope, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("slope", "error", "expected"),
+    [
+        (0.8, 0.2, 0.8 * (1 - 1 / 16)),
+        (0.8, 0.0, 0.8),
+        (2.0, 0.1, 1.0),
+        (0.1, 0.2, 0.0),
+        (0.2, 0.2, 0.0),
+        (-0.5, 0.1, 0.0),
+        (0.0, 0.1, 0.0),
+        (1.0, np.inf, 0.0),
+    ],
+)
+def test_a_slope_is_shrunk_by_its_reliability(slope: float, error: float, expected: float) -> None:
+    assert shrunk_slope(slope, error) == pytest.approx(expected)
+
+
+@given(st.floats(-5, 5), st.floats(0, 5))
+def test_a_shrunk_slope_is_within_0_and_1_and_never_above_the_raw_one(
+    slope: float, error: float
+) -> None:
+    shrunk = shrunk_slope(slope, error)
+    assert 0 <= shrunk <= 1
+    assert shrunk <= max(slope, 0) + 1e-12
+
+
+def test_half_a_slope_is_half_way_on_the_logit_scale() -> None:
+    base, effect, contrast = split()
+    p = expit(base + effect + contrast).astype(np.float32)
+    half = ContrastShrinkage(tuple(effect), 0.5, 0.5, 0.1).predict(p)
+    np.testing.assert_allclose(logit(half), base + effect + 0.5 * contrast, atol=1e-4)
+    assert half.dtype == np.float32
+    np.testing.assert_allclose(logit(half).mean(axis=1), base[:, 0], atol=1e-4)
+    np.testing.assert_array_equal(ContrastShrinkage.none(K).predict(p), p)
+
+
+def test_without_any_contrast_the_slope_is_0() -> None:
+    p = np.tile(np.float32([0.1, 0.2, 0.3]), (12, 1))
+    fit = ContrastShrinkage.fit(p, np.arange(12) % 3, np.arange(12) % 2, np.ones(12))
+    assert (fit.slope, fit.raw_slope, fit.standard_error) == (0, 0, np.inf)
+    np.testing.assert_allclose(fit.predict(p), p, rtol=1e-5)
+
+
+def test_order_of_messages_does_not_matter() -> None:
+    base, effect, contrast = split()
+    order = [2, 0, 1]
+    p = expit(base + effect + contrast).astype(np.float32)
+    rng = np.random.default_rng(1)
+    message, response = rng.integers(0, K, N), rng.integers(0, 2, N)
+    reference = ContrastShrinkage.fit(p, message, response, np.ones(N))
+    turned = ContrastShrinkage.fit(p[:, order], np.argsort(order)[message], response, np.ones(N))
+    np.testing.assert_allclose(turned.message_effect, np.array(reference.message_effect)[order])
+    assert turned.raw_slope == pytest.approx(reference.raw_slope, abs=1e-6)
+
+
+@pytest.mark.parametrize("error", [0.1, float("inf")])
+def test_a_shrinkage_survives_json(error: float) -> None:
+    shrinkage = ContrastShrinkage((0.1, -0.1), 0.4, 0.5, error)
+    text = json.dumps(shrinkage.to_dict(), allow_nan=False)
+    assert ContrastShrinkage.from_dict(json.loads(text)) == shrinkage
