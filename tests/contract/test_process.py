@@ -326,11 +326,14 @@ def test_logged_propensities(raw, process, columns, value):
 
 
 def test_estimated_propensities_stay_above_their_floor(raw, process):
-    p = process(raw, propensity="estimated", propensity_floor=0.14)
-    assert p.observations["propensity"].between(0.14, 1).all()
-    floored = (p.observations["propensity"] <= 0.14).sum()
+    rare = raw.copy()
+    team = rare.index[rare["message"] == "team"]
+    rare.loc[team[len(team) // 5 :], "message"] = "water"
+    p = process(rare, propensity="estimated", propensity_floor=0.1)
+    assert p.observations["propensity"].between(0.1, 1).all()
+    floored = (p.observations["propensity"] <= 0.1).sum()
     assert p.data_quality["propensity"]["at_floor"] == floored > 0
-    assert any("lie at the floor of 0.14" in w for w in p.data_quality["warnings"])
+    assert any("lie at the floor of 0.1" in w for w in p.data_quality["warnings"])
 
 
 # --- missing feature values

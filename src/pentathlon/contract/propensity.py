@@ -14,7 +14,7 @@ MAX_LEVELS = 30
 """Levels of a categorical feature with a column of their own: a postcode has thousands."""
 
 STRENGTHS = (0.00001, 0.0001, 0.001, 0.01, 1.0)
-CHOICE_ROWS = 50_000
+CHOICE_ROWS = 20_000
 
 
 class ChiSquare(TypedDict):
