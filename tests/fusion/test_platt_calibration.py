@@ -43,6 +43,13 @@ def test_a_model_that_ranks_backwards_becomes_the_mean_rate() -> None:
     np.testing.assert_allclose(platt.predict(p), 0.5, atol=1e-6)
 
 
+@pytest.mark.parametrize("constant", [0.0, 1e-4, 0.5, 1.0])
+def test_a_model_that_says_the_same_of_everyone_becomes_the_mean_rate(constant: float) -> None:
+    p, response = np.full(40, constant), (np.arange(40) < 28).astype(int)
+    platt = PlattCalibrator.fit(p, response, np.ones(40))
+    np.testing.assert_allclose(platt.predict(p), 0.7, atol=1e-5)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     p=arrays(np.float64, 40, elements=st.floats(0, 1)),

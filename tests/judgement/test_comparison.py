@@ -148,9 +148,13 @@ def test_alarms_name_the_policy_whose_estimators_disagree(judged: Judged) -> Non
     wrong = replace(judged, keys=keys)
     alarms = compare_policies(wrong, "water", SETTINGS, CAMPAIGN).alarms
     outcomes = wrong.outcomes()
+    policies = judged_policies(wrong)[0]
+    shipped = policies.pop("shipped")
+    if not any(np.array_equal(shipped, policy) for policy in policies.values()):
+        policies = {"shipped": shipped, **policies}
     expected = [
         f"{name}: {alarm}"
-        for name, policy in judged_policies(wrong)[0].items()
+        for name, policy in policies.items()
         for alarm in agreement(policy, outcomes, wrong.profit).alarms
     ]
     assert alarms == expected

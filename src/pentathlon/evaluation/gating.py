@@ -29,8 +29,6 @@ from pentathlon.evaluation.outcomes import LoggedOutcomes, Policy
 from pentathlon.evaluation.policy_value import best_constant as find_best_constant
 from pentathlon.evaluation.policy_value import paired_gain
 
-_ROUNDING = 1e-6
-
 
 @dataclass(frozen=True)
 class Disagreement:
@@ -95,6 +93,7 @@ def agreement(
     baseline: Policy | None = None,
     estimators: Sequence[Estimator] = DEFAULT_ESTIMATORS,
     threshold: float = 2.0,
+    materiality: float = 0.01,
 ) -> Agreement:
     """Compare IPS, SNIPS and AIPW on the same rows.
 
@@ -114,6 +113,9 @@ def agreement(
     estimators : sequence of Estimator
     threshold : float
         In standard errors of the difference.
+    materiality : float
+        Differences below this share of the larger estimate are no alarm, however precisely they
+        are known: estimated propensities move IPS against SNIPS by such amounts.
 
     Returns
     -------
@@ -140,8 +142,10 @@ def agreement(
     comparisons = []
     for first, second in combinations(estimates, 2):
         difference = weighted_mean(influences[first] - influences[second], outcomes, size)
-        rounding = _ROUNDING * max(abs(estimates[first].value), abs(estimates[second].value))
-        alarm = abs(difference.value) > threshold * difference.standard_error + rounding
+        level = max(abs(estimates[first].value), abs(estimates[second].value))
+        alarm = abs(difference.value) > max(
+            threshold * difference.standard_error, materiality * level
+        )
         comparisons.append(Disagreement(first, second, difference, alarm))
     return Agreement(estimates, tuple(comparisons), threshold)
 

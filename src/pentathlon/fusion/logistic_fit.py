@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from pentathlon.errors import PentathlonError
 from pentathlon.models.sampling import expit
 
+FURTHEST = 5.0
+"""Log odds that one step of Newton's method may move a row by."""
 SEPARATED = 1e-8
 """Mean log loss below which outcomes are foretold, and coefficients grow without end."""
 
@@ -81,7 +83,8 @@ def fit_logistic(
         gradient = x.T @ (w * (p - y)) + ridge * (b - target)
         hessian = (x * (w * p * (1 - p))[:, None]).T @ x + np.diag(ridge + 1e-10)
         step = np.linalg.lstsq(hessian, gradient, rcond=None)[0]
-        scale = 1.0
+        # Where probabilities are all near 0 or 1 the curvature vanishes and a full step overshoots.
+        scale = min(1.0, FURTHEST / max(float(np.abs(x @ step).max()), 1e-12))
         while scale > 1e-8:
             moved = objective(b - scale * step)
             if moved <= value + 1e-12 * abs(value):

@@ -139,12 +139,18 @@ def _levels(values: pd.Series, categorical: bool) -> tuple[np.ndarray, list[str]
         codes, names = pd.factorize(values.astype(str), sort=True)
         return codes, [str(v) for v in names]
     number = values.to_numpy(dtype=np.float64)
-    edges = np.unique(np.quantile(number, np.linspace(0, 1, EFFECT_BINS + 1)))
-    if len(edges) == 1:
-        return np.zeros(len(number), dtype=np.int64), [f"{edges[0]:g}"]
-    codes = np.clip(np.searchsorted(edges, number, side="right") - 1, 0, len(edges) - 2)
-    labels = []
-    for position in range(len(edges) - 1):
+    distinct = np.unique(number)
+    if len(distinct) <= EFFECT_BINS:
+        return np.searchsorted(distinct, number), [f"{value:g}" for value in distinct]
+    # The lowest value is often a heap (no purchase): it must not swallow its neighbours.
+    heap = np.mean(number == distinct[0]) > 1 / EFFECT_BINS
+    rest = number[number > distinct[0]] if heap else number
+    inner = np.unique(np.quantile(rest, np.linspace(0, 1, EFFECT_BINS + (not heap))))
+    edges = inner[1:] if len(inner) > 1 else inner
+    edges = np.r_[distinct[0], edges] if heap else edges
+    codes = np.searchsorted(edges, number, side="left")
+    labels: list[str] = []
+    for position in range(len(edges)):
         inside = number[codes == position]
         if not len(inside):
             labels.append("")
@@ -155,18 +161,16 @@ def _levels(values: pd.Series, categorical: bool) -> tuple[np.ndarray, list[str]
 
 
 def _threshold(judged: Judged, probability: np.ndarray) -> float:
-    """Purchase probability above which the e-mail pays for itself."""
+    """Purchase probability above which the e-mail pays for itself.
+
+    An e-mail that costs nothing always does; the threshold is then the one of the highest F1
+    that the probabilities themselves expect.
+    """
     emails = [k for k, m in enumerate(judged.messages) if m != CONTROL]
-    rows = np.arange(len(judged))
-    gain = None
-    control = judged.messages.control
-    if control is not None:
-        gain = judged.profit[rows, judged.message] - judged.profit[:, control]
     return profit_threshold(
         probability,
         cost=float(judged.messages.costs[emails].mean()),
         margin=float(judged.messages.margins[emails].mean()),
         mean_order_value=float(np.average(judged.order_values[:, emails].mean(axis=1))),
-        predicted_gain=gain,
         sampling_weight=judged.sampling_weight,
     )
