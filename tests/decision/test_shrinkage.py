@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pentathlon.decision import ContrastShrinkage
-from pentathlon.decision.shrinkage import shrunk_slope
+from pentathlon.decision.shrinkage import MAX_SLOPE, shrunk_slope
 from pentathlon.models.sampling import expit, logit
 
 N, K = 400, 3
@@ -86,7 +86,8 @@ def test_drawn_outcomes_give_the_slope_within_its_error() -> None:
     [
         (0.8, 0.2, 0.8 * (1 - 1 / 16)),
         (0.8, 0.0, 0.8),
-        (2.0, 0.1, 1.0),
+        (1.5, 0.1, 1.5 * (1 - (0.1 / 1.5) ** 2)),
+        (3.0, 0.1, MAX_SLOPE),
         (0.1, 0.2, 0.0),
         (0.2, 0.2, 0.0),
         (-0.5, 0.1, 0.0),
@@ -99,11 +100,11 @@ def test_a_slope_is_shrunk_by_its_reliability(slope: float, error: float, expect
 
 
 @given(st.floats(-5, 5), st.floats(0, 5))
-def test_a_shrunk_slope_is_within_0_and_1_and_never_above_the_raw_one(
+def test_a_shrunk_slope_is_bounded_and_never_above_the_raw_one(
     slope: float, error: float
 ) -> None:
     shrunk = shrunk_slope(slope, error)
-    assert 0 <= shrunk <= 1
+    assert 0 <= shrunk <= MAX_SLOPE
     assert shrunk <= max(slope, 0) + 1e-12
 
 

@@ -25,7 +25,7 @@ LEAF_FLOOR = 1e-4
 class ForestParameters(Hyperparameters):
     """Hyper-parameters of the forest; names and meanings are scikit-learn's."""
 
-    n_estimators: Annotated[int, Field(ge=1)] = 100
+    n_estimators: Annotated[int, Field(ge=1)] = 80
     max_depth: Annotated[int, Field(ge=1)] = 12
     min_samples_leaf: Annotated[int, Field(ge=1)] = 30
     max_features: Annotated[float, Field(gt=0, le=1)] = 0.4
