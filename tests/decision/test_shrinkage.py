@@ -100,9 +100,7 @@ def test_a_slope_is_shrunk_by_its_reliability(slope: float, error: float, expect
 
 
 @given(st.floats(-5, 5), st.floats(0, 5))
-def test_a_shrunk_slope_is_bounded_and_never_above_the_raw_one(
-    slope: float, error: float
-) -> None:
+def test_a_shrunk_slope_is_bounded_and_never_above_the_raw_one(slope: float, error: float) -> None:
     shrunk = shrunk_slope(slope, error)
     assert 0 <= shrunk <= MAX_SLOPE
     assert shrunk <= max(slope, 0) + 1e-12

@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from pentathlon.fusion.logistic_fit import fit_logistic
 from pentathlon.models.sampling import expit, logit
@@ -105,6 +104,9 @@ def _minimise_on_simplex(
     Sequential quadratic programming; the losses are scaled because their changes are tiny
     beside their level.
     """
+    # A third of a second that only fitting should pay.
+    from scipy.optimize import minimize  # noqa: PLC0415
+
     level, _ = loss_and_gradient(start)
 
     def scaled(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

@@ -5,16 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
 
 from pentathlon.contract import Message, MessageSet
 from pentathlon.models.registry import MODEL_NAMES
 from pentathlon.pipelines.decision.params import DecisionParams
 from pentathlon.pipelines.evaluation.params import CampaignParams, EvaluationParams
 from pentathlon.pipelines.training.params import RandomnessParams
-from pentathlon.reporting import figures_fitting, figures_models, figures_policies
-from pentathlon.reporting.report import render_report
-from pentathlon.reporting.results import Results, Settings, constant_name
 
 FIGURES = (
     "policy_profit",
@@ -40,13 +36,16 @@ def draw_policies(
     policy_gains: pd.DataFrame,
     truth_policies: pd.DataFrame,
     campaign: CampaignParams,
-) -> tuple[go.Figure, go.Figure, go.Figure, go.Figure, go.Figure]:
+) -> tuple[Any, ...]:
     """Draw what policies claim, earn, gain and send.
 
     Returns
     -------
     policy_profit, policy_gains, message_shares, estimators, truth : Figure
     """
+    from pentathlon.reporting import figures_policies
+    from pentathlon.reporting.results import constant_name
+
     ships, currency = policy_choice["policy"], campaign.currency
     best = constant_name(policy_choice["best_constant"])
     return (
@@ -63,7 +62,7 @@ def draw_models(
     model_gains: pd.DataFrame,
     feature_effects: pd.DataFrame,
     *importances: pd.DataFrame,
-) -> tuple[go.Figure, go.Figure, go.Figure, go.Figure, go.Figure]:
+) -> tuple[Any, ...]:
     """Draw how well models rank and what they look at.
 
     Parameters
@@ -76,6 +75,8 @@ def draw_models(
     -------
     model_metrics, cumulative_gains, lift, importance, feature_effects : Figure
     """
+    from pentathlon.reporting import figures_models
+
     return (
         figures_models.model_metrics(model_metrics),
         figures_models.cumulative_gains(model_gains),
@@ -91,7 +92,7 @@ def draw_fitting(
     order_value_multipliers: pd.DataFrame,
     evaluation: EvaluationParams,
     *trials: pd.DataFrame,
-) -> tuple[go.Figure, go.Figure, go.Figure, go.Figure]:
+) -> tuple[Any, ...]:
     """Draw tuning, fusion, calibration and order values.
 
     Parameters
@@ -105,6 +106,8 @@ def draw_fitting(
     -------
     tuning, fusion, calibration, order_values : Figure
     """
+    from pentathlon.reporting import figures_fitting
+
     return (
         figures_fitting.tuning(dict(zip(MODEL_NAMES, trials, strict=True))),
         figures_fitting.fusion(fusion_table),
@@ -138,6 +141,9 @@ def write_report(
     str
         HTML.
     """
+    from pentathlon.reporting.report import render_report
+    from pentathlon.reporting.results import Results, Settings
+
     figures = {name: inputs.pop(f"figure_{name}") for name in FIGURES}
     studies = {name: inputs.pop(f"study_{name}") for name in MODEL_NAMES}
     trials = {name: inputs.pop(f"trials_{name}") for name in MODEL_NAMES}

@@ -1,0 +1,92 @@
+"""Time and memory of whole runs from the command line, as a user starts them.
+
+    python benchmarks/pipeline.py default test case hillstrom --hillstrom-file PATH
+
+Each run starts with an empty data root, so nothing is reused. Time is the wall clock of the whole
+command, start-up included; memory is the peak resident size of its largest process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+LIMITS = {"default": (360, 4), "test": (60, None), "case": (900, 6), "hillstrom": (None, None)}
+"""Seconds and GiB that a run may take on two cores."""
+
+
+def kedro(*arguments: str) -> float:
+    """Run ``kedro run`` and return its seconds."""
+    started = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-m", "kedro", "run", *arguments],
+        cwd=PROJECT,
+        env=os.environ | {"DO_NOT_TRACK": "1"},
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    return time.perf_counter() - started
+
+
+def measure(name: str, root: Path, hillstrom_file: Path | None) -> float:
+    """Run one kind of run and return its seconds."""
+    if name == "default":
+        return kedro("--params", f"data_root={root}")
+    if name == "test":
+        return kedro("--env", "test", "--params", f"data_root={root}")
+    if name == "case":
+        # The case's own file is not public; a simulated one has its format and size.
+        kedro("--pipelines", "simulate", "--params", f"data_root={root},simulation.rows=600000")
+        file = root / "01_raw" / "simulated" / "customers.parquet"
+        real = root / "case"
+        return kedro(
+            *("--pipelines", "engine", "--env", "case"),
+            *("--params", f"data_root={real},raw_file={file}"),
+        )
+    if hillstrom_file is None:
+        raise SystemExit("hillstrom: name the file with --hillstrom-file")
+    return kedro(
+        *("--pipelines", "engine", "--env", "hillstrom"),
+        *("--params", f"data_root={root},raw_file={hillstrom_file.resolve()}"),
+    )
+
+
+def main() -> None:
+    """Measure the runs that are asked for; each in a process of its own, for its own peak."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", nargs="+", choices=list(LIMITS))
+    parser.add_argument("--hillstrom-file", type=Path)
+    parser.add_argument("--keep", type=Path, help="folder for the results, kept")
+    arguments = parser.parse_args()
+    if len(arguments.runs) > 1:
+        options = [a for a in sys.argv[1:] if a not in arguments.runs]
+        for name in arguments.runs:
+            subprocess.run([sys.executable, __file__, name, *options], check=True)
+        return
+    (name,) = arguments.runs
+    with tempfile.TemporaryDirectory() as folder:
+        root = (arguments.keep or Path(folder)) / name
+        seconds = measure(name, root, arguments.hillstrom_file)
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+        manifests = sorted(root.glob("**/08_reporting/runs/*.json"))
+        headline = json.loads(manifests[-1].read_text(encoding="utf-8"))["headline"]
+        most_seconds, most_memory = LIMITS[name]
+        low, high = headline["supported_profit_lower"], headline["supported_profit_upper"]
+        print(
+            f"{name}: {seconds:.0f} s (limit {most_seconds or 'none'}), "
+            f"{peak:.2f} GiB (limit {most_memory or 'none'}); {headline['ships']} ships, "
+            f"{headline['supported_profit']:.4f} a customer ({low:.4f} to {high:.4f})",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

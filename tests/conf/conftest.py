@@ -1,0 +1,54 @@
+"""The project's configuration and pipelines, as Kedro would load them, without a session."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from kedro.config import OmegaConfigLoader
+from kedro.pipeline import Pipeline
+
+from pentathlon.pipeline_registry import register_pipelines
+from pentathlon.settings import CONFIG_LOADER_ARGS
+
+ROOT = Path(__file__).parents[2]
+CONF = ROOT / "conf"
+COMBINED = ("__default__", "engine")
+
+
+def environments() -> list[str]:
+    """The environments that belong to the project: all but the machine's own."""
+    local = CONFIG_LOADER_ARGS["default_run_env"]
+    return sorted(p.name for p in CONF.iterdir() if p.is_dir() and p.name != local)
+
+
+def load(env: str, **runtime_params: Any) -> OmegaConfigLoader:
+    return OmegaConfigLoader(
+        conf_source=str(CONF), env=env, runtime_params=runtime_params, **CONFIG_LOADER_ARGS
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "env" in metafunc.fixturenames:
+        metafunc.parametrize("env", environments())
+
+
+@pytest.fixture(scope="session")
+def conf() -> SimpleNamespace:
+    return SimpleNamespace(root=ROOT, folder=CONF, environments=environments(), load=load)
+
+
+@pytest.fixture(scope="session")
+def catalogs() -> dict[str, dict[str, Any]]:
+    return {env: dict(load(env)["catalog"]) for env in environments()}
+
+
+@pytest.fixture(scope="session")
+def registry() -> dict[str, Pipeline]:
+    return register_pipelines()
+
+
+@pytest.fixture(scope="session")
+def stages(registry: dict[str, Pipeline]) -> dict[str, Pipeline]:
+    """The pipelines that are not put together from others."""
+    return {name: p for name, p in registry.items() if name not in COMBINED}

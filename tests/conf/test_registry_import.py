@@ -1,0 +1,43 @@
+"""What it costs to know which pipelines there are: every command pays it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+SOURCE = Path(__file__).parents[2] / "src"
+HEAVY = ("keras", "jax", "xgboost", "sklearn", "optuna", "plotly", "skops")
+PROBE = f"""
+import sys, time
+started = time.perf_counter()
+sys.path.insert(0, {str(SOURCE)!r})
+import pentathlon.pipeline_registry
+import json, resource
+print(json.dumps({{
+    "wall": time.perf_counter() - started,
+    "user": resource.getrusage(resource.RUSAGE_SELF).ru_utime,
+    "modules": sorted({{name.split(".")[0] for name in sys.modules}}),
+}}))
+"""
+
+
+def probe():
+    done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_the_registry_imports_quickly_and_without_the_libraries_that_fit_models():
+    runs = [probe() for _ in range(3)]
+    assert not set(HEAVY[:5]) & set(runs[0]["modules"])
+    assert min(run["user"] for run in runs) <= 1.5
+    assert min(run["wall"] for run in runs) <= 6  # other processes may keep the cores busy
+
+
+def test_settings_import_next_to_nothing():
+    code = (
+        f"import sys; sys.path.insert(0, {str(SOURCE)!r}); import pentathlon.settings; "
+        "print(*sorted(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    assert not loaded & {*HEAVY, "pandera", "kedro_datasets"}
