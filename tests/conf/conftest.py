@@ -5,11 +5,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from kedro.config import OmegaConfigLoader
 from kedro.pipeline import Pipeline
 
 from pentathlon.pipeline_registry import register_pipelines
-from pentathlon.settings import CONFIG_LOADER_ARGS
+from pentathlon.settings import CONFIG_LOADER_ARGS, CONFIG_LOADER_CLASS
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"
@@ -22,8 +21,8 @@ def environments() -> list[str]:
     return sorted(p.name for p in CONF.iterdir() if p.is_dir() and p.name != local)
 
 
-def load(env: str, **runtime_params: Any) -> OmegaConfigLoader:
-    return OmegaConfigLoader(
+def load(env: str, **runtime_params: Any) -> CONFIG_LOADER_CLASS:
+    return CONFIG_LOADER_CLASS(
         conf_source=str(CONF), env=env, runtime_params=runtime_params, **CONFIG_LOADER_ARGS
     )
 

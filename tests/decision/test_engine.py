@@ -15,7 +15,7 @@ import pytest
 from pentathlon.contract import MessageSet
 from pentathlon.decision import DecisionEngine, Prediction
 from pentathlon.decision import engine as engine_module
-from pentathlon.decision.engine import decisions_table
+from pentathlon.decision.engine import decisions_table, manifest_digest
 from pentathlon.errors import ArtifactError, DataError
 from pentathlon.models.sampling import expit, logit
 
@@ -208,10 +208,17 @@ def list_manifest(folder: Path) -> None:
 def edit(**changes: Any) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         path = folder / "manifest.json"
-        manifest = json.loads(path.read_text()) | changes
-        path.write_text(json.dumps({k: v for k, v in manifest.items() if v is not None}))
+        changed = json.loads(path.read_text()) | changes
+        manifest = {k: v for k, v in changed.items() if v is not None}
+        manifest["digest"] = manifest_digest(manifest)
+        path.write_text(json.dumps(manifest))
 
     return change
+
+
+def cheapen(folder: Path) -> None:
+    path = folder / "manifest.json"
+    path.write_text(path.read_text().replace('"margin": 0.4', '"margin": 0.9', 1))
 
 
 def older_library(folder: Path) -> None:
@@ -228,6 +235,7 @@ def older_library(folder: Path) -> None:
         (remove_manifest, "not a decision engine: it has no manifest.json"),
         (break_manifest, "not valid JSON"),
         (list_manifest, "not valid: it is no JSON object"),
+        (cheapen, "its manifest.json is not the one that was written"),
         (edit(format=2), "has format 2, this version reads format 1"),
         (edit(format=None), "has format None"),
         (edit(shrinkage=None), r"lacks \['shrinkage'\]"),

@@ -29,7 +29,14 @@ from pentathlon.models.registry import model_class
 FORMAT = 1
 MANIFEST = "manifest.json"
 CHUNK_ROWS = 100_000
-LIBRARIES = ("pentathlon", "scikit-learn", "xgboost-cpu", "keras", "numpy")
+LIBRARIES = {
+    "pentathlon": ("pentathlon",),
+    "scikit-learn": ("scikit-learn",),
+    "xgboost": ("xgboost-cpu", "xgboost"),
+    "keras": ("keras",),
+    "numpy": ("numpy",),
+}
+"""Libraries that an engine's files depend on, and the distributions that may provide them."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +170,7 @@ class DecisionEngine:
             "versions": library_versions(),
             "sha256": folder_hashes(folder),
         }
+        manifest["digest"] = manifest_digest(manifest)
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
     @classmethod
@@ -235,11 +243,13 @@ def decisions_table(
 def library_versions() -> dict[str, str]:
     """Versions of the libraries that an engine's files depend on."""
     found = {}
-    for library in LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            continue
+    for library, distributions in LIBRARIES.items():
+        for distribution in distributions:
+            try:
+                found[library] = version(distribution)
+                break
+            except PackageNotFoundError:
+                continue
     return found
 
 
@@ -250,6 +260,12 @@ def folder_hashes(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path != folder / MANIFEST
     }
+
+
+def manifest_digest(manifest: Mapping[str, Any]) -> str:
+    """SHA-256 of a manifest's content, its own digest left out."""
+    content = {key: value for key, value in manifest.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _chunks(customers: pd.DataFrame) -> Iterator[pd.DataFrame]:
@@ -272,10 +288,17 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             f"The engine has format {manifest.get('format')}, this version reads format {FORMAT}. "
             "Load it with the version of Pentathlon that saved it, or train it again."
         )
-    required = {"policy", "messages", "features", "design", "shrinkage", "models", "sha256"}
+    required = {
+        *("policy", "messages", "features", "design", "shrinkage", "models", "sha256", "digest"),
+    }
     missing = sorted(required - set(manifest))
     if missing:
         raise ArtifactError(f"The engine's {MANIFEST} lacks {missing}; it is incomplete.")
+    if manifest["digest"] != manifest_digest(manifest):
+        raise ArtifactError(
+            f"The engine was changed after it was saved: its {MANIFEST} is not the one that was "
+            "written. Do not use it; copy it again from where it was made, or train it again."
+        )
     return manifest
 
 

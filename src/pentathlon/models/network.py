@@ -217,8 +217,8 @@ def _dense_weights(
 ) -> tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]:
     dense = [layer for layer in network.layers if hasattr(layer, "kernel")]
     return tuple(
-        (np.array(layer.kernel, dtype=np.float32), np.array(layer.bias, dtype=np.float32))
-        for layer in dense
+        (np.asarray(kernel, dtype=np.float32), np.asarray(bias, dtype=np.float32))
+        for kernel, bias in (layer.get_weights() for layer in dense)
     )
 
 

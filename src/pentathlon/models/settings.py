@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pentathlon.models.search_space import SearchDimension
+from pentathlon.errors import ParameterError
+from pentathlon.models.registry import MODEL_NAMES, model_class
+from pentathlon.models.search_space import SearchDimension, check_search_space
 
 
 class TrainingSettings(BaseModel):
@@ -38,6 +40,19 @@ class TrainingSettings(BaseModel):
     non_buyers_per_buyer: Annotated[float, Field(gt=0)] | None = 10.0
     search_space: dict[str, SearchDimension] = {}
     fixed: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _known(self) -> TrainingSettings:
+        if self.model not in MODEL_NAMES:
+            raise ValueError(f"model: there is no '{self.model}'; choose from {MODEL_NAMES}")
+        parameters = model_class(self.model).hyperparameters
+        try:
+            check_search_space(self.search_space, self.fixed or {}, parameters)
+        except ParameterError as error:
+            raise ValueError(str(error)) from error
+        if self.fixed is not None:
+            parameters.model_validate(self.fixed)
+        return self
 
 
 class OrderValueSettings(BaseModel):

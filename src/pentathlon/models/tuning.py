@@ -20,6 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from pentathlon import __version__
 from pentathlon.errors import ParameterError
 from pentathlon.models.protocol import TrainingRows
 from pentathlon.models.search_space import SearchDimension, check_search_space
@@ -91,6 +92,7 @@ def fingerprint(
         digest.update(str((array.shape, array.dtype.str)).encode())
         digest.update(np.ascontiguousarray(array).data)
     settings = {
+        "version": __version__,
         "model": fitter.model.name,
         "defaults": fitter.model.hyperparameters().model_dump(),
         "non_buyers_per_buyer": fitter.non_buyers_per_buyer,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from pentathlon.contract import FeatureColumns, Message, MessageSet
+from pentathlon.errors import DataError
 from pentathlon.features import DesignBuilder, build_features
 
 
@@ -26,6 +27,12 @@ def engineer_features(
     rows = observations[["customer_id"]].merge(
         customers, on="customer_id", how="left", validate="many_to_one"
     )
+    lost = rows[features.columns[0]].isna() & ~rows["customer_id"].isin(customers["customer_id"])
+    if lost.any():
+        raise DataError(
+            f"observations: {int(lost.sum())} rows are of customers that the customers table does "
+            f"not have (first: {rows.loc[lost, 'customer_id'].iloc[0]}). Run data_processing again."
+        )
     return build_features(rows, features)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from pentathlon.simulation import SimulationConfig
 
 
@@ -15,3 +17,6 @@ class SimulateParams(SimulationConfig):
     """
 
     enabled: bool = True
+    # An environment for real data says `enabled: false` and nothing else.
+    rows: int = Field(default=200_000, ge=1_000)
+    seed: int = Field(default=1, ge=0)
