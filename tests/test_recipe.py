@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from pentathlon.decision import DecisionEngine, DecisionSettings
-from pentathlon.errors import DataError, ParameterError
+from pentathlon.errors import DataError
 from pentathlon.features import DesignBuilder
 from pentathlon.fusion import choose_fusion
 from pentathlon.fusion.settings import FusionSettings
@@ -206,15 +207,10 @@ def test_orders_are_those_of_buyers(retailer: Any) -> None:
     np.testing.assert_array_equal(orders.design.base, part.rows.design.base[part.buyers])
 
 
-def test_an_unknown_model_or_hyper_parameter_is_refused(retailer: Any) -> None:
-    builder = DesignBuilder.fit(retailer.model_input, retailer.columns, retailer.messages)
-    seen = Observed.from_tables(
-        retailer.observations, retailer.model_input, builder, retailer.messages
-    )
-    randomness = RandomnessSettings(seed=1)
-    with pytest.raises(ParameterError, match="no model 'svm'"):
-        make_fitter(TrainingSettings(model="svm"), builder, randomness)
-    wrong = TrainingSettings(model="xgboost", fixed={"depth": 3})
-    fitter = make_fitter(wrong, builder, randomness)
-    with pytest.raises(ParameterError, match=r"fixed: \['depth'\]"):
-        tune_model(seen, fitter, wrong, StudyStore(None))
+def test_an_unknown_model_or_hyper_parameter_is_refused() -> None:
+    with pytest.raises(ValidationError, match="no 'svm'"):
+        TrainingSettings(model="svm")
+    with pytest.raises(ValidationError, match=r"fixed: \['depth'\]"):
+        TrainingSettings(model="xgboost", fixed={"depth": 3})
+    with pytest.raises(ValidationError, match="greater than or equal to 1"):
+        TrainingSettings(model="xgboost", fixed={"max_depth": 0})

@@ -11,6 +11,11 @@ from typing import Any
 from kedro.io import AbstractVersionedDataset, Version
 
 
+def _is_folder(path: str) -> bool:
+    # Not a lambda: ParallelRunner sends datasets to other processes.
+    return Path(path).is_dir()
+
+
 class ArtifactDataset(AbstractVersionedDataset[Any, Any]):
     """Saves through ``object.save(folder)`` and loads through ``Class.load(folder)``.
 
@@ -40,7 +45,7 @@ class ArtifactDataset(AbstractVersionedDataset[Any, Any]):
         super().__init__(
             filepath=PurePosixPath(filepath),
             version=version,
-            exists_function=lambda path: Path(path).is_dir(),
+            exists_function=_is_folder,
         )
 
     def load(self) -> Any:

@@ -1,0 +1,175 @@
+"""Whole runs of the `test` environment, shared by the tests that look at them."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.io import DataCatalog
+
+from pentathlon.settings import CONFIG_LOADER_ARGS, CONFIG_LOADER_CLASS
+
+ROOT = Path(__file__).parents[2]
+# Several commands in one process: starting Kedro and importing the libraries takes seconds.
+DRIVER = """
+import json, shlex, sys
+from pathlib import Path
+from click.testing import CliRunner
+from kedro.framework.cli.cli import KedroCLI
+
+for command in sys.argv[1:]:
+    result = CliRunner().invoke(KedroCLI(Path.cwd()), ["run", *shlex.split(command)])
+    outcome = {"code": result.exit_code, "output": result.output, "errors": result.stderr,
+               "exception": repr(result.exception)}
+    print("OUTCOME: " + json.dumps(outcome), flush=True)
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.end_to_end)
+
+
+def environment() -> dict[str, str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("KEDRO", "PENTATHLON"))}
+    return {**clean, "DO_NOT_TRACK": "1", "COLUMNS": "200", "PYTHONPATH": str(ROOT / "src")}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended."""
+
+    code: int
+    output: str
+    errors: str
+    exception: str = "None"
+    seconds: float = 0.0
+
+    def checked(self) -> "Outcome":
+        assert self.code == 0, f"{self.exception}\n{self.output[-4000:]}\n{self.errors[-4000:]}"
+        return self
+
+
+@dataclass(frozen=True)
+class Results:
+    """A data root, read through the catalog of its environment."""
+
+    root: Path
+    env: str = "test"
+
+    @property
+    def catalog(self) -> DataCatalog:
+        loader = CONFIG_LOADER_CLASS(
+            conf_source=str(ROOT / "conf"),
+            env=self.env,
+            runtime_params={"data_root": str(self.root)},
+            **CONFIG_LOADER_ARGS,
+        )
+        return DataCatalog.from_config(loader["catalog"])
+
+    def load(self, name: str) -> Any:
+        return self.catalog.load(name)
+
+    def manifests(self) -> list[dict[str, Any]]:
+        paths = sorted((self.root / "08_reporting/runs").glob("*.json"))
+        return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+    def copy(self, root: Path) -> "Results":
+        shutil.copytree(self.root, root)
+        return Results(root, self.env)
+
+    def path(self, name: str) -> Path:
+        """Where the newest version of a dataset lies."""
+        return Path(str(self.catalog[name]._get_load_path()))
+
+
+def kedro_run(*arguments: str) -> Outcome:
+    """Run one command as a user does."""
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "kedro", "run", *arguments],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    seconds = time.perf_counter() - started
+    return Outcome(done.returncode, done.stdout, done.stderr, seconds=seconds)
+
+
+def kedro_runs(*commands: str) -> list[Outcome]:
+    """Run several commands, one after the other, in one process."""
+    done = subprocess.run(
+        [sys.executable, "-c", DRIVER, *commands],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    lines = [line[9:] for line in done.stdout.splitlines() if line.startswith("OUTCOME: ")]
+    assert len(lines) == len(commands), done.stdout[-4000:] + done.stderr[-4000:]
+    return [Outcome(**json.loads(line)) for line in lines]
+
+
+@pytest.fixture(scope="session")
+def run_all() -> Any:
+    return kedro_runs
+
+
+@pytest.fixture(scope="session")
+def make_results() -> type[Results]:
+    return Results
+
+
+@dataclass(frozen=True)
+class Finished(Results):
+    """A run that has ended."""
+
+    outcome: Outcome | None = None
+
+
+def finish(root: Path, *arguments: str) -> Finished:
+    params = f"data_root={root},randomness.threads=1"
+    return Finished(root, "test", kedro_run("--env", "test", *arguments, "--params", params))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """The whole pipeline under the default runner. Look, do not touch."""
+    return finish(tmp_path_factory.mktemp("one") / "data")
+
+
+@pytest.fixture(scope="session")
+def again(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """The same a second time."""
+    return finish(tmp_path_factory.mktemp("two") / "data")
+
+
+@pytest.fixture(scope="session")
+def parallel(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """The same under `ParallelRunner`."""
+    return finish(tmp_path_factory.mktemp("three") / "data", "--runner", "ParallelRunner")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Iterator[Path]:
+    """The folder with Hillstrom's file: PENTATHLON_SHARED, or `shared` beside the repository."""
+    folder = Path(os.environ.get("PENTATHLON_SHARED", ROOT.parent / "shared"))
+    if not (folder / "data/hillstrom.csv.gz").is_file():
+        pytest.skip(
+            f"NOT TESTED ON REAL DATA: {folder}/data/hillstrom.csv.gz is not there. Fetch the file "
+            "(see the how-to on Hillstrom's experiment) and set PENTATHLON_SHARED."
+        )
+    yield folder
