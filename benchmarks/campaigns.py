@@ -162,6 +162,7 @@ def campaign(
         "true_best_constant": summary["true_best_constant"],
         "gate_gain": gate.gain.value,
         "gate_standard_error": gate.gain.standard_error,
+        "contrasts_real": recipe.choice.contrasts_real,
         "contrast_slope": recipe.choice.shrinkage.slope,
         "contrast_raw_slope": recipe.choice.shrinkage.raw_slope,
         "fusion": recipe.fusion.model.method,

@@ -28,7 +28,10 @@ class PolicyChoice:
     expected_profit : ndarray of float32, shape (n, n_messages)
         Cross-fitted, contrasts shrunk by a slope estimated without the row's fold.
     gate : GateResult
-        Test of the personalised policy against the best constant.
+        Test of the personalised policy against the best constant, chosen without each row's
+        fold.
+    contrasts_real : bool
+        Whether held-out responses follow the personal contrasts at all.
     policy : str
         ``personalised`` or the name of the best constant.
     """
@@ -36,6 +39,7 @@ class PolicyChoice:
     shrinkage: ContrastShrinkage
     expected_profit: NDArray[np.float32]
     gate: GateResult
+    contrasts_real: bool
     policy: str
 
 
@@ -67,7 +71,8 @@ def choose_policy(
     message = outcomes.message
     weight = np.ones(outcomes.n) if outcomes.sampling_weight is None else outcomes.sampling_weight
     shrunk = purchase_probability
-    shrinkage = ContrastShrinkage.none(len(messages))
+    measured = ContrastShrinkage.fit(purchase_probability, message, response, weight)
+    shrinkage = measured if settings.shrink_contrasts else ContrastShrinkage.none(len(messages))
     if settings.shrink_contrasts:
         shrunk = np.empty_like(purchase_probability)
         for held_out in np.unique(fold):
@@ -76,19 +81,25 @@ def choose_policy(
                 purchase_probability[inside], message[inside], response[inside], weight[inside]
             )
             shrunk[outside] = part.predict(purchase_probability[outside])
-        shrinkage = ContrastShrinkage.fit(purchase_probability, message, response, weight)
     profit = expected_profit(shrunk, expected_order_value, messages)
     estimator = AIPW(smoothed=settings.estimator == "smoothed")
+    rival = np.empty(outcomes.n, dtype=np.int64)
+    for held_out in np.unique(fold):
+        inside, outside = fold != held_out, fold == held_out
+        rival[outside] = best_constant(outcomes.take(inside), profit[inside], estimator)
     verdict = gate(
         personalised(profit),
         outcomes,
         profit,
         confidence=settings.confidence,
         best_constant=best_constant(outcomes, profit, estimator),
+        baseline=rival,
         estimator=estimator,
     )
-    policy = PERSONALISED if verdict.ships else constant_name(messages.names[verdict.best_constant])
-    return PolicyChoice(shrinkage, profit, verdict, policy)
+    real = measured.lower_bound(settings.contrast_confidence) > 0
+    constant = constant_name(messages.names[verdict.best_constant])
+    policy = PERSONALISED if verdict.ships and real else constant
+    return PolicyChoice(shrinkage, profit, verdict, real, policy)
 
 
 def best_constant(

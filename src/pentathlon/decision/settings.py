@@ -14,6 +14,10 @@ class DecisionSettings(BaseModel):
     ----------
     confidence : float
         One-sided confidence with which the personalised policy must beat the best constant.
+    contrast_confidence : float
+        One-sided confidence with which personal contrasts must be real at all: the slope of
+        held-out responses on them must be above 0. It costs little power, because every row
+        informs it, and keeps noise from shipping.
     estimator : {"smoothed", "plain"}
         Estimator of the gate's paired gain: AIPW with order-size smoothing (tighter, valid when
         the order-value model is unbiased under every message; evaluation tests that) or without.
@@ -24,5 +28,6 @@ class DecisionSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
+    contrast_confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.99
     estimator: Literal["smoothed", "plain"] = "smoothed"
     shrink_contrasts: bool = True

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pentathlon.evaluation.estimate import normal_quantile
 from pentathlon.fusion import fit_logistic
 from pentathlon.models.sampling import expit, logit
 
@@ -82,6 +83,12 @@ class ContrastShrinkage:
     def none(cls, n_messages: int) -> ContrastShrinkage:
         """Leaves every probability as it is."""
         return cls((0.0,) * n_messages, 1.0, 1.0, 0.0)
+
+    def lower_bound(self, confidence: float) -> float:
+        """One-sided lower confidence bound of the estimated slope."""
+        if not np.isfinite(self.standard_error):
+            return float("-inf")
+        return self.raw_slope - normal_quantile(confidence) * self.standard_error
 
     def predict(self, probability: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities with shrunk contrasts, shape ``(n, n_messages)``."""

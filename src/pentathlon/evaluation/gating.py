@@ -189,6 +189,7 @@ def gate(
     *,
     confidence: float = 0.95,
     best_constant: int | None = None,
+    baseline: Policy | None = None,
     estimator: Estimator | None = None,
     power: float = 0.8,
     hypothesised_gain: float | None = None,
@@ -197,7 +198,8 @@ def gate(
     """Test, one-sided, whether a policy beats the best constant policy.
 
     The best constant is chosen on the same rows unless given. That choice flatters the constant,
-    never the policy, so the test stays valid for one policy that was fixed beforehand. For the
+    never the policy, so the test stays valid for one policy that was fixed beforehand; a
+    ``baseline`` that sends each row the constant chosen without it takes the flattery out. For the
     best of several policies, choose on other rows first, or raise ``confidence`` accordingly.
 
     Parameters
@@ -211,6 +213,8 @@ def gate(
         One-sided, in (0, 1).
     best_constant : int, optional
         Column of the constant to beat; by default the best by AIPW on these rows.
+    baseline : policy, optional
+        What the gain is measured against instead, such as the best constant of the other folds.
     estimator : Estimator, optional
         `AIPW` by default.
     power : float
@@ -234,7 +238,8 @@ def gate(
     constant = (
         find_best_constant(outcomes, expected_profit) if best_constant is None else best_constant
     )
-    gain = paired_gain(policy, constant, outcomes, expected_profit, estimator)
+    rival = constant if baseline is None else baseline
+    gain = paired_gain(policy, rival, outcomes, expected_profit, estimator)
     lower = gain.lower_bound(confidence)
     enough = gain.effective_sample_size >= minimum_effective_size
     needed = emails_to_settle(

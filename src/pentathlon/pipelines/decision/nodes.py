@@ -60,18 +60,22 @@ def choose_policy(
         settings,
     )
     verdict = choice.gate
-    logger.info("gate: %s %s ships.", verdict.reason, choice.policy)
+    reason = verdict.reason
+    if verdict.ships and not choice.contrasts_real:
+        reason += " But held-out responses do not follow the personal differences beyond chance."
+    logger.info("gate: %s %s ships.", reason, choice.policy)
     return {
         "policy": choice.policy,
         "best_constant": message_set.names[verdict.best_constant],
-        "personalised_ships": verdict.ships,
+        "personalised_ships": verdict.ships and choice.contrasts_real,
+        "contrasts_real": choice.contrasts_real,
         "gain": verdict.gain.value,
         "gain_standard_error": verdict.gain.standard_error,
         "gain_lower_bound": verdict.lower_bound,
         "confidence": verdict.confidence,
         "estimator": settings.estimator,
         "emails_to_settle": verdict.emails_to_settle,
-        "reason": verdict.reason,
+        "reason": reason,
         "shrinkage": choice.shrinkage.to_dict(),
     }
 
