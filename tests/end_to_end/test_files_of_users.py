@@ -57,9 +57,7 @@ def edition_b(sampled=6_000, natural=6_000, rate=0.04):
     buyer[first] = wanted
     training = np.r_[np.where(first % 10 < 7, 1, 0), np.full(natural, -(2**31))]
     spent = np.round(np.exp(rng.normal(3.8, 0.6, n))) + 1
-    return frame.astype(
-        {"income": "int32", "education": "int32", "children": "float64"}
-    ).assign(
+    return frame.astype({"income": "int32", "education": "int32", "children": "float64"}).assign(
         buyer=np.where(buyer, "yes", "no"),
         total_os=np.where(buyer, spent, 0).astype("int32"),
         training=training.astype("int32"),

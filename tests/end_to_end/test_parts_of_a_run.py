@@ -39,8 +39,10 @@ def parts(finished, tmp_path_factory, run_all):
     manifests = results.manifests()[1:]
     done = [set(m["nodes"]["run"]) for m in manifests]
     assert len(done) == len(COMMANDS)
-    return results, dict(zip(COMMANDS, done, strict=True)), dict(
-        zip(COMMANDS, manifests, strict=True)
+    return (
+        results,
+        dict(zip(COMMANDS, done, strict=True)),
+        dict(zip(COMMANDS, manifests, strict=True)),
     )
 
 

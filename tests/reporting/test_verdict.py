@@ -44,7 +44,7 @@ def test_why_personal_messages_do_not_ship(say):
     _, text = say()
     why = words(text["why"])
     assert "Personal messages do not ship" in why
-    assert "earns −0.100 EUR a customer against the run e-mail for everyone" in why
+    assert "earns −0.100 EUR a customer against the best single message" in why
     assert "one-sided lower 90 % bound is −0.164 EUR" in why
     assert "the estimated gain is not positive" in why
 

@@ -221,7 +221,8 @@ def _why(results: Results) -> list[str]:
     measured = (
         f"On the training customers, each scored by models that had not seen them, a personal "
         f"message for each customer earns {money.each(gain, signed=True)} a customer against "
-        f"{best}; the one-sided lower {asked} bound is {money.each(bound, signed=True)}."
+        f"the best single message, chosen without them too; the one-sided lower {asked} bound is "
+        f"{money.each(bound, signed=True)}."
     )
     if results.personalised_ships:
         return [

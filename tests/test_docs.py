@@ -1,0 +1,450 @@
+"""What the documentation shows must work: links, commands, parameters, examples."""
+
+import inspect
+import re
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any
+
+import click
+import pandas as pd
+import pytest
+import yaml
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+from kedro.runner import SequentialRunner
+from kedro.validation import ParameterValidator
+
+from pentathlon import runs as runs_module
+from pentathlon.cli import cli
+from pentathlon.contract.source import FileContract
+from pentathlon.hooks.configuration import ProjectConfigLoader
+from pentathlon.models import MODEL_NAMES, model_class
+from pentathlon.models.order_value import LEVEL_MODELS
+from pentathlon.pipeline_registry import register_pipelines
+from pentathlon.settings import CONFIG_LOADER_ARGS, HOOKS
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+BOOKSHOP = ROOT / "docs" / "how-to" / "own-data.md"
+ENVIRONMENTS = {p.name for p in (ROOT / "conf").iterdir() if p.is_dir()}
+
+
+def name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def text(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    found = re.findall(rf"^([ ]*)```{language}\n(.*?)^\1```", text(page), flags=re.M | re.S)
+    return [inspect.cleandoc(body) + "\n" for _, body in found]
+
+
+def prose(page: Path) -> str:
+    return re.sub(r"^[ ]*```.*?^[ ]*```", "", text(page), flags=re.M | re.S)
+
+
+# --- links
+
+
+def anchors(page: Path) -> set[str]:
+    """Anchors of the headings, as code hosts make them."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), flags=re.M)
+    plain = (re.sub(r"[^\w\- ]", "", h.lower().replace("\\", "")) for h in headings)
+    return {h.strip().replace(" ", "-") for h in plain}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_somewhere(page):
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if link.startswith(("http://", "https://", "mailto:")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    assert not broken
+
+
+def test_every_page_can_be_reached_from_the_overview():
+    index = ROOT / "docs" / "index.md"
+    linked = {
+        (index.parent / link).resolve() for link in re.findall(r"\]\(([^)#\s]+)", text(index))
+    }
+    assert {p for p in PAGES if ROOT / "docs" in p.parents} - {index} <= linked
+
+
+# --- commands
+
+
+@pytest.fixture(scope="module")
+def registry() -> dict[str, Pipeline]:
+    return register_pipelines()
+
+
+def commands() -> list[tuple[Path, str]]:
+    """Every ``kedro run`` and ``python -m pentathlon`` of the pages: blocks and code in prose."""
+    found = []
+    for page in PAGES:
+        lines = [line for body in blocks(page, r"(?:bash|text)") for line in body.splitlines()]
+        lines += re.findall(r"`([^`\n]+)`", prose(page))
+        for line in lines:
+            command = line.split(" #")[0].strip()
+            if match := re.fullmatch(r'make run RUN="(.*)"', command):
+                command = f"kedro run {match[1]}"
+            if command.startswith(("kedro run", "python -m pentathlon")):
+                found.append((page, command))
+    return list(dict.fromkeys(found))
+
+
+def loader(env: str | None, conf: Path = ROOT / "conf", **given: Any) -> ProjectConfigLoader:
+    return ProjectConfigLoader(
+        conf_source=str(conf), env=env, runtime_params=given, **CONFIG_LOADER_ARGS
+    )
+
+
+def parsed(words: list[str], command: click.Command) -> dict[str, Any]:
+    """Options of a command line, by Click's own parser; what it does not know fails."""
+    return command.make_context("run", words, resilient_parsing=False).params
+
+
+def is_path(value: str) -> bool:
+    return value.startswith(("path/to/", "/tmp/"))
+
+
+def nested(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Parameters as Kedro's command line nests them (it already does; flat keys stay)."""
+    return {key: value for key, value in parameters.items() if not key.startswith("data_root")}
+
+
+@pytest.mark.parametrize(
+    ("page", "command"), commands(), ids=lambda v: name(v) if isinstance(v, Path) else v
+)
+def test_commands_use_what_there_is(page, command, registry):
+    words = shlex.split(command)
+    if words[0] == "python":
+        if len(words) > 3:
+            assert words[3] == "runs"
+            parsed(words[4:], runs_module.runs)
+        return
+    given = parsed(words[2:], cli.get_command(click.Context(cli), "run"))
+    env = given["env"]
+    assert env is None or env in ENVIRONMENTS | {"bookshop"}, env
+    pipelines = [p for p in (given["pipelines"] or "").split(",") if p] or ["__default__"]
+    assert set(pipelines) <= set(registry)
+    assert "engine" in pipelines or env in {None, "test"} or pipelines != ["__default__"]
+    pipeline = sum((registry[p] for p in pipelines), Pipeline([]))
+    versions = given["load_versions"] or {}
+    assert set(versions) <= pipeline.datasets()
+    if env != "bookshop":
+        check_parameters(env, dict(given["params"] or {}), pipeline)
+    filtered = pipeline.filter(
+        tags=given["tags"] or None,
+        from_nodes=given["from_nodes"] or None,
+        to_nodes=given["to_nodes"] or None,
+        node_names=given["node_names"] or None,
+        from_inputs=given["from_inputs"] or None,
+        to_outputs=given["to_outputs"] or None,
+        node_namespaces=given["namespaces"] or None,
+    )
+    assert filtered.nodes
+    tags = {tag for node in pipeline.nodes for tag in node.tags}
+    assert set(given["tags"] or ()) <= tags
+    runner = given["runner"]
+    assert runner in {None, "SequentialRunner", "ParallelRunner", "ThreadRunner"}
+
+
+def check_parameters(env: str | None, given: dict[str, Any], pipeline: Pipeline) -> None:
+    own = {key: given.pop(key) for key in ("data_root", "raw_file") if key in given}
+    assert all(is_path(str(value)) for value in own.values())
+    if given:
+        parameters = loader(env, **given)["parameters"]
+        known = ParameterValidator({"chosen": pipeline}).validate_raw_params(parameters)
+        assert set(given) <= set(known)
+
+
+def test_the_pages_show_commands():
+    shown = [command for _, command in commands()]
+    for option in ("--params", "--env", "--namespaces", "--tags", "--from-nodes", "--pipelines"):
+        assert any(option in command for command in shown), option
+    assert any("runs --compare" in command for command in shown)
+
+
+def test_make_targets_exist():
+    targets = set(re.findall(r"^([a-z-]+):", text(ROOT / "Makefile"), flags=re.M))
+    for page in PAGES:
+        bodies = "\n".join(blocks(page, "bash")) + "\n".join(
+            re.findall(r"`([^`\n]+)`", prose(page))
+        )
+        used = set(re.findall(r"^make ([a-z-]+)", bodies, flags=re.M))
+        assert used <= targets, name(page)
+
+
+def test_benchmarks_that_are_named_exist():
+    for page in PAGES:
+        for script in re.findall(r"benchmarks/\w+\.py", text(page)):
+            assert (ROOT / script).is_file(), f"{name(page)}: {script}"
+
+
+# --- reference
+
+
+def keys(value: Any, above: str = "") -> set[str]:
+    """Names of all keys of nested parameters, without the names of things that users name."""
+    if not isinstance(value, dict):
+        return set()
+    found = set()
+    for key, below in value.items():
+        found.add(str(key))
+        if above not in {"counts", "aliases", "category_values", "message_values"}:
+            found |= keys(below, str(key))
+    return found
+
+
+def test_every_parameter_is_documented():
+    parameters: dict[str, Any] = {}
+    for path in sorted((ROOT / "conf" / "base").glob("parameters*.yml")):
+        parameters |= yaml.safe_load(path.read_text(encoding="utf-8"))
+    page = text(ROOT / "docs" / "reference" / "parameters.md")
+    documented = set(re.findall(r"`([^`]+)`", page)) | set(re.findall(r"^## (\w+)$", page, re.M))
+    known = {word for item in documented for word in re.findall(r"\w+", item)}
+    wanted = keys(parameters) | set(FileContract.model_fields)
+    for model in MODEL_NAMES:
+        wanted |= set(model_class(model).hyperparameters.model_fields)
+    for level in LEVEL_MODELS.values():
+        wanted |= set(level.hyperparameters.model_fields)
+    assert not wanted - known
+
+
+def test_documented_defaults_are_those_of_the_base_environment():
+    parameters = dict(loader(None)["parameters"])
+    page = text(ROOT / "docs" / "reference" / "parameters.md")
+    wrong = []
+    for block in ("randomness", "simulation", "campaign", "fusion", "decision", "evaluation"):
+        section = re.search(rf"^## {block}$(.*?)(?=^## |\Z)", page, flags=re.M | re.S)
+        assert section, block
+        rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", section[1], flags=re.M))
+        for key, value in parameters[block].items():
+            if not isinstance(value, dict | list) and yaml.safe_load(rows[key]) != value:
+                wrong.append(f"{block}.{key}: {rows[key]}, but {value} in conf/base")
+    assert not wrong
+
+
+def test_documented_hyperparameters_have_the_models_defaults():
+    page = text(ROOT / "docs" / "reference" / "parameters.md")
+    for model in MODEL_NAMES:
+        section = re.search(rf"^`{model}`$(.*?)(?=^`\w+`$|^## )", page, flags=re.M | re.S)
+        assert section, model
+        rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", section[1], flags=re.M))
+        defaults = model_class(model).hyperparameters().model_dump()
+        assert {key: float(value) for key, value in rows.items()} == pytest.approx(defaults)
+
+
+def test_every_dataset_is_documented(registry):
+    page = text(ROOT / "docs" / "reference" / "datasets.md")
+    entries = {h.replace("\\", "") for h in re.findall(r"^### (.+)$", page, flags=re.M)}
+    missing = set()
+    for dataset in registry["__default__"].datasets() | {"raw_customers"}:
+        if dataset.startswith("params:"):
+            continue
+        general = dataset
+        for model in MODEL_NAMES:
+            general = re.sub(rf"\b{model}(?=[_.])", "<model>", general)
+        if general.endswith("_figure"):
+            assert f"`{general.removesuffix('_figure')}`" in page
+            general = "<name>_figure"
+        if general not in entries:
+            missing.add(dataset)
+    assert not missing
+
+
+# --- the bookshop of "Use your own data"
+
+
+@pytest.fixture(scope="module")
+def bookshop(tmp_path_factory) -> Path:
+    """A conf source with the page's environment in it, and the file that the page makes."""
+    folder = tmp_path_factory.mktemp("bookshop")
+    shutil.copytree(ROOT / "conf", folder / "conf")
+    for body in blocks(BOOKSHOP, "yaml"):
+        path = re.match(r"# (conf/bookshop/\w+\.yml)\n", body)
+        assert path, f"say which file it is: {body[:60]!r}"
+        (folder / path[1]).parent.mkdir(exist_ok=True)
+        (folder / path[1]).write_text(body, encoding="utf-8")
+    (source,) = blocks(BOOKSHOP, "python")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        exec(compile(source, name(BOOKSHOP), "exec"), {})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def processed(bookshop, registry) -> dict[str, Any]:
+    """Results of the first stages on the page's file, under the page's settings."""
+    configuration = loader("bookshop", bookshop / "conf")
+    pipeline = registry["data_processing"] + registry["feature_engineering"]
+    parameters = ParameterValidator({"engine": registry["engine"]}).validate_raw_params(
+        configuration["parameters"]
+    )
+    raw = configuration["catalog"]["raw_customers"]
+    raw["filepath"] = str(bookshop / raw["filepath"])
+    catalog = DataCatalog.from_config({"raw_customers": raw})
+    for key in pipeline.inputs():
+        if key.startswith("params:"):
+            catalog[key] = parameters[key.removeprefix("params:")]
+    outputs = pipeline.all_outputs()
+    for output in outputs:
+        catalog[output] = DataCatalog.from_config({output: {"type": "MemoryDataset"}})[output]
+    SequentialRunner().run(pipeline, catalog)
+    return {output: catalog.load(output) for output in outputs}
+
+
+def test_the_bookshop_differs_from_base_as_the_page_says(bookshop):
+    configuration = loader("bookshop", bookshop / "conf")
+    assert configuration["globals"]["data_root"] == "data/bookshop"
+    assert configuration["parameters"]["simulation"]["enabled"] is False
+    assert configuration["parameters"]["evaluation"]["scheme"] == "cross_fitted"
+    assert list(configuration["parameters"]["messages"]) == [
+        *("control", "novels", "cookbooks", "comics")
+    ]
+
+
+def test_the_bookshops_file_meets_the_contract(processed):
+    quality, observations = processed["data_quality"], processed["observations"]
+    assert quality["rows_read"] == quality["rows_kept"] == 12_000
+    assert quality["unused_columns"] == []
+    assert quality["warnings"] == []
+    assert list(quality["arms"]) == ["control", "novels", "cookbooks", "comics"]
+    assert set(observations["propensity"]) == {0.1, 0.3}
+    assert (observations["split"] == "test").mean() == pytest.approx(0.3)
+    assert set(processed["customers"]["language"]) == {"de", "en", "fr"}
+
+
+def test_the_bookshops_features_see_the_departments(processed):
+    features, builder = processed["model_input"], processed["design_builder"]
+    assert {"share_novels", "share_cookbooks", "share_comics"} <= set(features.columns)
+    match = builder.transform(features.head(100)).match
+    assert (match[:, 0] == 0).all()
+    assert (match[:, 1:] != 0).any(axis=(0, 2)).all()
+
+
+# --- examples in Python
+
+
+def python_blocks() -> list[tuple[Path, str]]:
+    return [(page, body) for page in PAGES for body in blocks(page, "python")]
+
+
+@pytest.mark.parametrize(("page", "body"), python_blocks(), ids=lambda v: name(v) if isinstance(v, Path) else "")
+def test_examples_are_python_whose_imports_exist(page, body):
+    compile(body, name(page), "exec")
+    for line in re.findall(r"^(?:from|import) .+$", body, flags=re.M):
+        exec(line, {})
+
+
+@pytest.fixture(scope="module")
+def finished_run(tmp_path_factory) -> Path:
+    """A folder that looks like a project after a run, with a small engine of one model."""
+    return build_finished_run(tmp_path_factory.mktemp("finished"))
+
+
+def build_finished_run(folder: Path) -> Path:
+    from pentathlon.contract import FeatureColumns, MessageSet
+    from pentathlon.contract.process import process_customer_file
+    from pentathlon.decision import DecisionSettings
+    from pentathlon.features import build_features
+    from pentathlon.fusion.settings import FusionSettings
+    from pentathlon.judgement.judged import judge_test_rows
+    from pentathlon.models.settings import (
+        OrderValueSettings,
+        RandomnessSettings,
+        TrainingSettings,
+    )
+    from pentathlon.recipe import RecipeSettings, fit_recipe
+    from pentathlon.simulation import SimulationConfig, simulate_retailer
+
+    parameters = dict(loader("test")["parameters"])
+    messages = MessageSet(parameters["messages"])
+    columns = FeatureColumns.model_validate(parameters["features"])
+    contract = FileContract.model_validate(parameters["data_processing"])
+    file = simulate_retailer(SimulationConfig(rows=8_000, seed=1)).file
+    processed = process_customer_file(file, messages, columns, contract)
+    features = build_features(
+        processed.observations[["customer_id"]].merge(processed.customers), columns
+    )
+    train = (processed.observations["split"] == "train").to_numpy()
+    recipe = fit_recipe(
+        processed.observations[train],
+        features[train],
+        columns,
+        messages,
+        RecipeSettings(
+            training={
+                "logistic_regression": TrainingSettings(model="logistic_regression", fixed={})
+            },
+            order_value=OrderValueSettings(
+                n_trials=1, candidates={"gamma": parameters["order_value"]["candidates"]["gamma"]}
+            ),
+            fusion=FusionSettings(methods=["equal"]),
+            decision=DecisionSettings(),
+            randomness=RandomnessSettings(seed=1, threads=1),
+        ),
+    )
+    version = "2026-01-31T09.30.00.000Z"
+
+    def place(path: str) -> Path:
+        target = folder / "data" / path / version / Path(path).name
+        target.parent.mkdir(parents=True)
+        return target
+
+    engine = place("06_models/decision_engine")
+    engine.mkdir()
+    recipe.engine.save(engine)
+    scores = judge_test_rows(recipe.engine, processed.observations, features).policy_scores()
+    scores.to_parquet(place("07_model_output/policy_scores.parquet"))
+    processed.customers.to_parquet(place("03_primary/customers.parquet"))
+    decisions = recipe.engine.decide(processed.customers)
+    decisions.to_parquet(place("07_model_output/decisions.parquet"))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "README.md",
+        "docs/how-to/use-the-engine.md",
+        "docs/tutorials/first-run.md",
+    ],
+)
+def test_examples_run_on_the_results_of_a_run(page, finished_run, monkeypatch, capsys):
+    monkeypatch.chdir(finished_run)
+    space: dict[str, Any] = {}
+    for body in blocks(ROOT / page, "python"):
+        exec(compile(body, page, "exec"), space)
+    assert capsys.readouterr().out
+
+
+def test_the_value_that_the_readme_recomputes_is_the_one_of_the_library(finished_run):
+    from pentathlon.contract import MessageSet
+    from pentathlon.evaluation import IPS
+    from pentathlon.evaluation.outcomes import LoggedOutcomes
+
+    path = next((finished_run / "data/07_model_output/policy_scores.parquet").glob("*/*.parquet"))
+    scores = pd.read_parquet(path)
+    messages = MessageSet(dict(loader("test")["parameters"])["messages"])
+    outcomes = LoggedOutcomes(
+        message=messages.codes(scores["message"].tolist()),
+        propensity=scores["propensity"].to_numpy(),
+        profit=scores["profit"].to_numpy(),
+        sampling_weight=scores["sampling_weight"].to_numpy(),
+    )
+    expected = IPS().estimate(messages.codes(scores["decision"].tolist()), outcomes).value
+    followed = scores["message"] == scores["decision"]
+    weight = followed / scores["propensity"] * scores["sampling_weight"]
+    assert (weight * scores["profit"]).mean() == pytest.approx(expected)
+    assert HOOKS  # the settings that the commands rely on can be imported
