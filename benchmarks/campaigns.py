@@ -181,6 +181,7 @@ def campaign(
         "supported": float(AIPW().estimate(chosen, outcomes, judged.profit).value),
         "claimed": float(judged.profit[np.arange(len(judged)), chosen].mean()),
         "auc_gap": summary["auc_of_truth"] - summary["auc_of_fusion"],
+        **{key: value for key, value in summary.items() if key.startswith("predicted_over")},
         "published_practice_gain_percent": 100 * (theirs.value / best - 1),
         "published_practice_claim_percent": 100 * (claimed / promised_constant - 1),
         "published_practice_captured_share": theirs.share_of_attainable,

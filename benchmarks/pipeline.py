@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -47,6 +48,9 @@ def measure(name: str, root: Path, hillstrom_file: Path | None) -> float:
         kedro("--pipelines", "simulate", "--params", f"data_root={root},simulation.rows=600000")
         file = root / "01_raw" / "simulated" / "customers.parquet"
         real = root / "case"
+        truth = real / "01_raw" / "simulated" / "truth.parquet"
+        truth.parent.mkdir(parents=True)
+        shutil.copy(file.with_name("truth.parquet"), truth)
         return kedro(
             *("--pipelines", "engine", "--env", "case"),
             *("--params", f"data_root={real},raw_file={file}"),
@@ -86,6 +90,10 @@ def main() -> None:
             f"{headline['supported_profit']:.4f} a customer ({low:.4f} to {high:.4f})",
             flush=True,
         )
+        for path in sorted(root.glob("**/truth_summary.json/*/truth_summary.json"))[-1:]:
+            truth = json.loads(path.read_text(encoding="utf-8"))
+            numbers = {k: round(v, 4) for k, v in truth.items() if isinstance(v, float)}
+            print(f"{name}: against the truth {numbers or 'unknown'}", flush=True)
 
 
 if __name__ == "__main__":

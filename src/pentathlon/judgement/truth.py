@@ -92,7 +92,31 @@ def compare_with_truth(
             "roc_auc", judged.response, judged.logged_probability(FUSION), sampling_weight=weight
         ).value,
     }
+    summary |= _calibration(judged, probability)
     return summary, pd.DataFrame(records)
+
+
+def _calibration(judged: Judged, true_probability: NDArray[np.float64]) -> dict[str, float]:
+    """Predicted over true responses: overall, by message, and where predictions are highest.
+
+    Against the truth instead of outcomes, which on a few hundred orders a message scatter by more
+    than a good calibration errs.
+    """
+    predicted = judged.probabilities[FUSION].astype(np.float64)
+    w = judged.sampling_weight
+    ratio = (w @ predicted) / (w @ true_probability)
+    logged = judged.logged_probability(FUSION)
+    top = logged >= np.quantile(logged, 0.99)
+    rows = np.arange(len(judged))
+    true_logged = true_probability[rows, judged.message]
+    return {
+        "predicted_over_true": float((w @ predicted).sum() / (w @ true_probability).sum()),
+        "predicted_over_true_lowest_message": float(ratio.min()),
+        "predicted_over_true_highest_message": float(ratio.max()),
+        "predicted_over_true_top_percent": float(
+            (w[top] @ logged[top]) / (w[top] @ true_logged[top])
+        ),
+    }
 
 
 def true_profit_of(judged: Judged, truth: pd.DataFrame) -> NDArray[np.float32]:
