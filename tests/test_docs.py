@@ -19,11 +19,10 @@ from kedro.validation import ParameterValidator
 from pentathlon import runs as runs_module
 from pentathlon.cli import cli
 from pentathlon.contract.source import FileContract
-from pentathlon.hooks.configuration import ProjectConfigLoader
 from pentathlon.models import MODEL_NAMES, model_class
 from pentathlon.models.order_value import LEVEL_MODELS
 from pentathlon.pipeline_registry import register_pipelines
-from pentathlon.settings import CONFIG_LOADER_ARGS, HOOKS
+from pentathlon.settings import CONFIG_LOADER_ARGS, CONFIG_LOADER_CLASS
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -102,8 +101,8 @@ def commands() -> list[tuple[Path, str]]:
     return list(dict.fromkeys(found))
 
 
-def loader(env: str | None, conf: Path = ROOT / "conf", **given: Any) -> ProjectConfigLoader:
-    return ProjectConfigLoader(
+def loader(env: str | None, conf: Path = ROOT / "conf", **given: Any) -> CONFIG_LOADER_CLASS:
+    return CONFIG_LOADER_CLASS(
         conf_source=str(conf), env=env, runtime_params=given, **CONFIG_LOADER_ARGS
     )
 
@@ -115,11 +114,6 @@ def parsed(words: list[str], command: click.Command) -> dict[str, Any]:
 
 def is_path(value: str) -> bool:
     return value.startswith(("path/to/", "/tmp/"))
-
-
-def nested(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Parameters as Kedro's command line nests them (it already does; flat keys stay)."""
-    return {key: value for key, value in parameters.items() if not key.startswith("data_root")}
 
 
 @pytest.mark.parametrize(
@@ -135,7 +129,7 @@ def test_commands_use_what_there_is(page, command, registry):
     given = parsed(words[2:], cli.get_command(click.Context(cli), "run"))
     env = given["env"]
     assert env is None or env in ENVIRONMENTS | {"bookshop"}, env
-    pipelines = [p for p in (given["pipelines"] or "").split(",") if p] or ["__default__"]
+    pipelines = given["pipelines"] or ["__default__"]
     assert set(pipelines) <= set(registry)
     assert "engine" in pipelines or env in {None, "test"} or pipelines != ["__default__"]
     pipeline = sum((registry[p] for p in pipelines), Pipeline([]))
@@ -247,8 +241,9 @@ def test_documented_hyperparameters_have_the_models_defaults():
 
 def test_every_dataset_is_documented(registry):
     page = text(ROOT / "docs" / "reference" / "datasets.md")
-    entries = {h.replace("\\", "") for h in re.findall(r"^### (.+)$", page, flags=re.M)}
-    missing = set()
+    sections = re.findall(r"^### ([^\n]+)\n(.*?)(?=^##|\Z)", page, flags=re.M | re.S)
+    entries = {heading.replace("\\", ""): body for heading, body in sections}
+    catalog, missing = loader(None)["catalog"], set()
     for dataset in registry["__default__"].datasets() | {"raw_customers"}:
         if dataset.startswith("params:"):
             continue
@@ -258,8 +253,11 @@ def test_every_dataset_is_documented(registry):
         if general.endswith("_figure"):
             assert f"`{general.removesuffix('_figure')}`" in page
             general = "<name>_figure"
+        folder = catalog[dataset]["filepath"].removeprefix("data/").split("/")[0]
         if general not in entries:
             missing.add(dataset)
+        elif general != "raw_customers":
+            assert f"`{folder}" in entries[general], f"{dataset} lies in {folder}"
     assert not missing
 
 
@@ -286,22 +284,19 @@ def bookshop(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def processed(bookshop, registry) -> dict[str, Any]:
     """Results of the first stages on the page's file, under the page's settings."""
-    configuration = loader("bookshop", bookshop / "conf")
+    root = (bookshop / "data" / "bookshop").as_posix()
+    configuration = loader("bookshop", bookshop / "conf", data_root=root)
     pipeline = registry["data_processing"] + registry["feature_engineering"]
     parameters = ParameterValidator({"engine": registry["engine"]}).validate_raw_params(
         configuration["parameters"]
     )
-    raw = configuration["catalog"]["raw_customers"]
-    raw["filepath"] = str(bookshop / raw["filepath"])
-    catalog = DataCatalog.from_config({"raw_customers": raw})
+    used = {k: v for k, v in configuration["catalog"].items() if k in pipeline.datasets()}
+    catalog = DataCatalog.from_config(used)
     for key in pipeline.inputs():
         if key.startswith("params:"):
             catalog[key] = parameters[key.removeprefix("params:")]
-    outputs = pipeline.all_outputs()
-    for output in outputs:
-        catalog[output] = DataCatalog.from_config({output: {"type": "MemoryDataset"}})[output]
     SequentialRunner().run(pipeline, catalog)
-    return {output: catalog.load(output) for output in outputs}
+    return {output: catalog.load(output) for output in pipeline.all_outputs()}
 
 
 def test_the_bookshop_differs_from_base_as_the_page_says(bookshop):
@@ -340,7 +335,9 @@ def python_blocks() -> list[tuple[Path, str]]:
     return [(page, body) for page in PAGES for body in blocks(page, "python")]
 
 
-@pytest.mark.parametrize(("page", "body"), python_blocks(), ids=lambda v: name(v) if isinstance(v, Path) else "")
+@pytest.mark.parametrize(
+    ("page", "body"), python_blocks(), ids=lambda v: name(v) if isinstance(v, Path) else ""
+)
 def test_examples_are_python_whose_imports_exist(page, body):
     compile(body, name(page), "exec")
     for line in re.findall(r"^(?:from|import) .+$", body, flags=re.M):
@@ -372,7 +369,7 @@ def build_finished_run(folder: Path) -> Path:
     messages = MessageSet(parameters["messages"])
     columns = FeatureColumns.model_validate(parameters["features"])
     contract = FileContract.model_validate(parameters["data_processing"])
-    file = simulate_retailer(SimulationConfig(rows=8_000, seed=1)).file
+    file = simulate_retailer(SimulationConfig(rows=4_000, seed=1)).file
     processed = process_customer_file(file, messages, columns, contract)
     features = build_features(
         processed.observations[["customer_id"]].merge(processed.customers), columns
@@ -397,7 +394,10 @@ def build_finished_run(folder: Path) -> Path:
     )
     version = "2026-01-31T09.30.00.000Z"
 
+    catalog = loader(None)["catalog"]
+
     def place(path: str) -> Path:
+        assert f"data/{path}" in {entry["filepath"] for entry in catalog.values()}
         target = folder / "data" / path / version / Path(path).name
         target.parent.mkdir(parents=True)
         return target
@@ -447,4 +447,3 @@ def test_the_value_that_the_readme_recomputes_is_the_one_of_the_library(finished
     followed = scores["message"] == scores["decision"]
     weight = followed / scores["propensity"] * scores["sampling_weight"]
     assert (weight * scores["profit"]).mean() == pytest.approx(expected)
-    assert HOOKS  # the settings that the commands rely on can be imported

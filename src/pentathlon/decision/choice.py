@@ -118,6 +118,7 @@ def logged_outcomes(
     sampling_weight: NDArray[np.float64],
     expected_order_value: NDArray[np.float32],
     messages: MessageSet,
+    cluster: NDArray[np.int64] | None = None,
 ) -> LoggedOutcomes:
     """Outcomes in money, with the smoothed profit beside the realised one.
 
@@ -126,6 +127,9 @@ def logged_outcomes(
     message, propensity, response, order_value, sampling_weight : ndarray, shape (n,)
     expected_order_value : ndarray of float32, shape (n, n_messages)
         From a model that did not see the row.
+    messages : MessageSet
+    cluster : ndarray of int64, shape (n,), optional
+        Code of the customer, where customers have several rows.
     """
     rows = np.arange(len(message))
     smoothed = np.where(response == 1, expected_order_value[rows, message], 0.0)
@@ -135,4 +139,5 @@ def logged_outcomes(
         profit=realised_profit(order_value, message, messages),
         sampling_weight=sampling_weight,
         smoothed_profit=realised_profit(smoothed, message, messages),
+        cluster=cluster,
     )

@@ -47,10 +47,10 @@ def build_features(customers: pd.DataFrame, columns: FeatureColumns) -> pd.DataF
     DataError
         When a feature column is missing, or negative where a logarithm or a count is asked for.
     """
-    missing = sorted(set(columns.columns) - set(customers.columns))
+    missing = sorted({"customer_id", *columns.columns} - set(customers.columns))
     if missing:
         raise DataError(
-            f"customers: feature columns {missing} are missing; the table has "
+            f"customers: columns {missing} are missing; the table has "
             f"{list(customers.columns)}. Name the columns under `features` as the table does."
         )
     # A part of a table keeps its labels, and columns would be aligned on them.
@@ -58,14 +58,13 @@ def build_features(customers: pd.DataFrame, columns: FeatureColumns) -> pd.DataF
     features: dict[str, object] = {"customer_id": customers["customer_id"].astype(str)}
     numbers: dict[str, np.ndarray] = {}
     for column in columns.numeric:
-        numbers[column] = customers[column].to_numpy(dtype=np.float64)
+        numbers[column] = _numbers(customers, column)
     for column in columns.log:
         _refuse_negative(numbers[column], column)
         numbers[log_name(column)] = np.log1p(numbers[column])
     if columns.counts:
         counts = {
-            department: customers[column].to_numpy(dtype=np.float64)
-            for department, column in columns.counts.items()
+            department: _numbers(customers, column) for department, column in columns.counts.items()
         }
         for department, column in columns.counts.items():
             _refuse_negative(counts[department], column)
@@ -80,6 +79,23 @@ def build_features(customers: pd.DataFrame, columns: FeatureColumns) -> pd.DataF
     for column in columns.categorical:
         features[column] = customers[column].astype(str)
     return pd.DataFrame(features)
+
+
+def _numbers(customers: pd.DataFrame, column: str) -> np.ndarray:
+    """Numbers of a column, none missing: a gap would end in a decision that nobody made."""
+    if not pd.api.types.is_numeric_dtype(customers[column]):
+        raise DataError(
+            f"customers: column '{column}' holds text ({customers[column].dtype}), not numbers; "
+            "convert it, or list it under features.categorical."
+        )
+    values = customers[column].to_numpy(dtype=np.float64, na_value=np.nan)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise DataError(
+            f"customers: column '{column}' is missing or infinite in {len(bad)} rows (first: row "
+            f"{bad[0] + 1}). Fill the gaps before deciding, as data_processing does."
+        )
+    return values
 
 
 def _refuse_negative(values: np.ndarray, column: str) -> None:

@@ -96,7 +96,13 @@ class Judged:
             self.sampling_weight,
             self.order_values,
             self.messages,
+            self._cluster(),
         )
+
+    def _cluster(self) -> NDArray[np.int64] | None:
+        """Code of each row's customer, where customers have several rows."""
+        codes, customers = pd.factorize(self.keys["customer_id"])
+        return None if len(customers) == len(codes) else codes.astype(np.int64)
 
     def to_table(self) -> pd.DataFrame:
         """One table: the keys, then ``<what>__<message>`` columns."""

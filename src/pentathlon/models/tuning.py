@@ -165,7 +165,9 @@ def tune(
     )
     _enqueue_interrupted(study)
     done = _finished(study)
-    if done:
+    if len(done) >= n_trials:
+        report(f"the study is finished ({len(done)} trials) and reused as it is")
+    elif done:
         report(f"continuing the study with {len(done)} of {n_trials} trials done")
     started = time.perf_counter()
     while (number := len(_finished(study))) < n_trials:
