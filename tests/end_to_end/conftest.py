@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,12 +108,21 @@ def kedro_run(*arguments: str) -> Outcome:
     return Outcome(done.returncode, done.stdout, done.stderr, seconds=seconds)
 
 
-def kedro_runs(*commands: str) -> list[Outcome]:
-    """Run several commands, one after the other, in one process."""
+def kedro_runs(compiled: Path, *commands: str) -> list[Outcome]:
+    """Run several commands, one after the other, in one process.
+
+    What JAX compiles for the network of one fold is kept in a folder and serves the others:
+    these runs are not there to be timed.
+    """
+    cache = {
+        "JAX_COMPILATION_CACHE_DIR": str(compiled),
+        "JAX_PERSISTENT_COMPILATION_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_COMPILATION_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
     done = subprocess.run(
         [sys.executable, "-c", DRIVER, *commands],
         cwd=ROOT,
-        env=environment(),
+        env=environment() | cache,
         capture_output=True,
         text=True,
         timeout=400,
@@ -124,8 +134,8 @@ def kedro_runs(*commands: str) -> list[Outcome]:
 
 
 @pytest.fixture(scope="session")
-def run_all() -> Any:
-    return kedro_runs
+def run_all(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return partial(kedro_runs, tmp_path_factory.mktemp("compiled"))
 
 
 @pytest.fixture(scope="session")

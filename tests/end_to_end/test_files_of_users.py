@@ -14,6 +14,7 @@ TINY = ",".join(
         "training.random_forest.fixed.n_estimators=10",
         "training.xgboost.fixed.n_estimators=15",
         "training.neural_network.fixed.units=8",
+        "training.neural_network.fixed.layers=1",
         "training.neural_network.fixed.epochs=2",
         "order_value.n_trials=1",
         "order_value.candidates.xgboost.n_estimators.high=40",
@@ -47,15 +48,13 @@ def edition_b(sampled=6_000, natural=6_000, rate=0.04):
     # The sampled half: redraw until half of it are buyers, keeping how features go with buying.
     first = np.arange(sampled)
     wanted = first % 2 == 0
-    weight = np.where(wanted, probability[first], 1 - probability[first])
     for outcome in (True, False):
         rows = first[wanted == outcome]
         source = rng.choice(n, len(rows), p=_shares(probability if outcome else 1 - probability))
         columns = [c for c in frame.columns if c not in {"custid", "message"}]
         frame.loc[rows, columns] = frame.loc[source, columns].to_numpy()
-    assert len(weight) == sampled
     buyer[first] = wanted
-    training = np.r_[np.where(first % 10 < 7, 1, 0), np.full(natural, -(2**31))]
+    training = np.r_[np.where(first // 2 % 10 < 7, 1, 0), np.full(natural, -(2**31))]
     spent = np.round(np.exp(rng.normal(3.8, 0.6, n))) + 1
     return frame.astype({"income": "int32", "education": "int32", "children": "float64"}).assign(
         buyer=np.where(buyer, "yes", "no"),
