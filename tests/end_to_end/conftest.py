@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -37,11 +36,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.end_to_end)
-
-
-def environment() -> dict[str, str]:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("KEDRO", "PENTATHLON"))}
-    return {**clean, "DO_NOT_TRACK": "1", "COLUMNS": "200", "PYTHONPATH": str(ROOT / "src")}
 
 
 @dataclass(frozen=True)
@@ -92,50 +86,55 @@ class Results:
         return Path(str(self.catalog[name]._get_load_path()))
 
 
-def kedro_run(*arguments: str) -> Outcome:
-    """Run one command as a user does."""
-    started = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "kedro", "run", *arguments],
+def environment(compiled: Path | None = None) -> dict[str, str]:
+    """The variables that commands are given.
+
+    With a folder, what JAX compiles for the network of one fit is kept there and serves the
+    others, also those of later commands: a third of a run's time, where time is not tested.
+    """
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("KEDRO", "PENTATHLON"))}
+    fixed = {"DO_NOT_TRACK": "1", "COLUMNS": "200", "PYTHONPATH": str(ROOT / "src")}
+    if compiled is None:
+        return clean | fixed
+    return (
+        clean
+        | fixed
+        | {
+            "JAX_COMPILATION_CACHE_DIR": str(compiled),
+            "JAX_PERSISTENT_COMPILATION_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "JAX_PERSISTENT_COMPILATION_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        }
+    )
+
+
+def execute(arguments: list[str], compiled: Path | None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
         cwd=ROOT,
-        env=environment(),
+        env=environment(compiled),
         capture_output=True,
         text=True,
         timeout=400,
         check=False,
     )
-    seconds = time.perf_counter() - started
-    return Outcome(done.returncode, done.stdout, done.stderr, seconds=seconds)
 
 
 def kedro_runs(compiled: Path, *commands: str) -> list[Outcome]:
-    """Run several commands, one after the other, in one process.
-
-    What JAX compiles for the network of one fold is kept in a folder and serves the others:
-    these runs are not there to be timed.
-    """
-    cache = {
-        "JAX_COMPILATION_CACHE_DIR": str(compiled),
-        "JAX_PERSISTENT_COMPILATION_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_COMPILATION_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", DRIVER, *commands],
-        cwd=ROOT,
-        env=environment() | cache,
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
+    """Run several commands, one after the other, in one process."""
+    done = execute(["-c", DRIVER, *commands], compiled)
     lines = [line[9:] for line in done.stdout.splitlines() if line.startswith("OUTCOME: ")]
     assert len(lines) == len(commands), done.stdout[-4000:] + done.stderr[-4000:]
     return [Outcome(**json.loads(line)) for line in lines]
 
 
 @pytest.fixture(scope="session")
-def run_all(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return partial(kedro_runs, tmp_path_factory.mktemp("compiled"))
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("compiled")
+
+
+@pytest.fixture(scope="session")
+def run_all(compiled: Path) -> Any:
+    return partial(kedro_runs, compiled)
 
 
 @pytest.fixture(scope="session")
@@ -150,9 +149,15 @@ class Finished(Results):
     outcome: Outcome | None = None
 
 
-def finish(root: Path, *arguments: str) -> Finished:
+def finish(root: Path, *arguments: str, compiled: Path | None = None) -> Finished:
+    """Run the whole pipeline from the command line, as a user does."""
     params = f"data_root={root},randomness.threads=1"
-    return Finished(root, "test", kedro_run("--env", "test", *arguments, "--params", params))
+    started = time.perf_counter()
+    command = ["-m", "kedro", "run", "--env", "test", *arguments, "--params", params]
+    done = execute(command, compiled)
+    seconds = time.perf_counter() - started
+    outcome = Outcome(done.returncode, done.stdout, done.stderr, seconds=seconds)
+    return Finished(root, "test", outcome)
 
 
 @pytest.fixture(scope="session")
@@ -162,19 +167,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 
 @pytest.fixture(scope="session")
-def again(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """The same a second time."""
-    return finish(tmp_path_factory.mktemp("two") / "data")
+def parallel(tmp_path_factory: pytest.TempPathFactory, compiled: Path) -> Finished:
+    """The same again under `ParallelRunner`, whose workers must not use many threads each."""
+    root = tmp_path_factory.mktemp("three") / "data"
+    return finish(root, "--runner", "ParallelRunner", compiled=compiled)
 
 
 @pytest.fixture(scope="session")
-def parallel(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """The same under `ParallelRunner`."""
-    return finish(tmp_path_factory.mktemp("three") / "data", "--runner", "ParallelRunner")
-
-
-@pytest.fixture(scope="session")
-def shared() -> Iterator[Path]:
+def shared() -> Path:
     """The folder with Hillstrom's file: PENTATHLON_SHARED, or `shared` beside the repository."""
     folder = Path(os.environ.get("PENTATHLON_SHARED", ROOT.parent / "shared"))
     if not (folder / "data/hillstrom.csv.gz").is_file():
@@ -182,4 +182,4 @@ def shared() -> Iterator[Path]:
             f"NOT TESTED ON REAL DATA: {folder}/data/hillstrom.csv.gz is not there. Fetch the file "
             "(see the how-to on Hillstrom's experiment) and set PENTATHLON_SHARED."
         )
-    yield folder
+    return folder

@@ -16,6 +16,7 @@ TINY = ",".join(
         "training.neural_network.fixed.units=8",
         "training.neural_network.fixed.layers=1",
         "training.neural_network.fixed.epochs=2",
+        "training.neural_network.fixed.batch_size=16384",
         "order_value.n_trials=1",
         "order_value.candidates.xgboost.n_estimators.high=40",
         "randomness.threads=1",
@@ -190,7 +191,7 @@ def test_edition_b_value_can_be_recomputed_with_its_weights(outcomes):
 
 @pytest.fixture(scope="module")
 def hillstrom(shared, tmp_path_factory, run_all, make_results):
-    """All of Hillstrom's file through data_processing; every buyer and a sample through the rest."""
+    """All of Hillstrom's file through data_processing; buyers and a sample through the rest."""
     everyone, sample = (tmp_path_factory.mktemp(name) for name in ("everyone", "sample"))
     raw = pd.read_csv(shared / "data/hillstrom.csv.gz")
     buyers = raw[raw["conversion"] == 1]

@@ -16,6 +16,7 @@ from pentathlon.pipelines.fusion.nodes import check_calibration
 
 MARGIN = 0.4  # of every message; sending costs nothing
 MESSAGES = ("control", "endurance", "strength", "water", "team", "backcountry", "racquet")
+SETTINGS = {name: {"margin": MARGIN} for name in MESSAGES}
 
 
 class Page(HTMLParser):
@@ -159,8 +160,8 @@ def test_the_value_of_what_ships_can_be_recomputed_by_hand(finished):
 
     judged = finished.load("judged")
     predicted = judged[[f"expected_profit__{m}" for m in MESSAGES]].to_numpy(dtype=np.float64)
-    code = MessageSet(dict.fromkeys(MESSAGES, {"margin": MARGIN})).codes(scores["message"])
-    chosen = MessageSet(dict.fromkeys(MESSAGES, {"margin": MARGIN})).codes(scores["decision"])
+    code = MessageSet(SETTINGS).codes(scores["message"])
+    chosen = MessageSet(SETTINGS).codes(scores["decision"])
     rows = np.arange(len(scores))
     robust = predicted[rows, chosen] + ratio * (scores["profit"] - predicted[rows, code])
     assert shipped["aipw"] == pytest.approx(robust.mean(), rel=1e-6)
@@ -218,11 +219,10 @@ def test_fusion_weights_lie_on_the_simplex(finished):
 @pytest.mark.parametrize("factor", [1.8, 0.5])
 def test_scores_that_do_not_fit_the_outcomes_stop_the_run(finished, factor):
     observations, scores = finished.load("observations"), finished.load("fused_scores")
-    messages = dict.fromkeys(MESSAGES, {"margin": MARGIN})
-    check_calibration(observations, scores, messages, FusionSettings())
+    check_calibration(observations, scores, SETTINGS, FusionSettings())
     wrong = scores.assign(**{m: (scores[m] * factor).clip(upper=0.999) for m in MESSAGES})
     with pytest.raises(CalibrationError, match="expected"):
-        check_calibration(observations, wrong, messages, FusionSettings())
+        check_calibration(observations, wrong, SETTINGS, FusionSettings())
 
 
 def test_scores_whose_fold_cannot_be_traced_are_refused(finished):
@@ -233,9 +233,8 @@ def test_scores_whose_fold_cannot_be_traced_are_refused(finished):
     tables = [finished.load(f"{model}_scores") for model in MODEL_NAMES]
     shifted = tables[0]["fold"].where(tables[0]["fold"] < 0, (tables[0]["fold"] + 1) % 3)
     tables[0] = tables[0].assign(fold=shifted.astype(tables[0]["fold"].dtype))
-    messages = dict.fromkeys(MESSAGES, {"margin": MARGIN})
     with pytest.raises(EvaluationError, match="fold"):
-        fuse(observations, messages, FusionSettings(), *tables)
+        fuse(observations, SETTINGS, FusionSettings(), *tables)
 
 
 def test_nothing_disappears_between_the_raw_file_and_the_observations(finished):
