@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,14 +79,25 @@ class ProjectContext(KedroContext):
         if not given:
             return
         known = self._known_names()
-        if unknown := sorted(given - known):
-            lines = [f"{name}: not a parameter. {closest(name, known)}".strip() for name in unknown]
+        lines = [f"{name}: not a parameter. {closest(name, known)}" for name in given - known]
+        # A block of which nodes read parts (training.<model>) has no parts but those.
+        parts = {name for name in known if "." in name}
+        for block, second in _second_levels(self._runtime_params or {}):
+            siblings = {name.split(".")[1] for name in parts if name.startswith(f"{block}.")}
+            if siblings and block not in self._read_whole() and second not in siblings:
+                lines.append(f"{block}.{second}: not a parameter. {closest(second, siblings)}")
+        if lines:
+            lines = sorted(line.strip() for line in lines)
             raise ParameterError(_listed("Unknown runtime parameters (--params)", lines))
+
+    def _read_whole(self) -> set[str]:
+        """Names of the parameters that some node reads as they are."""
+        inputs = set().union(*(pipeline.inputs() for pipeline in self._pipelines().values()))
+        return {name.removeprefix("params:") for name in inputs if name.startswith("params:")}
 
     def _known_names(self) -> set[str]:
         """First parts of the names of all parameters that something reads."""
-        inputs = set().union(*(pipeline.inputs() for pipeline in self._pipelines().values()))
-        known = {name.removeprefix("params:") for name in inputs if name.startswith("params:")}
+        known = self._read_whole()
         loader: Any = self.config_loader
         source = Path(str(loader.conf_source))
         if not source.is_dir():  # an archive or a bucket: references in it cannot be found
@@ -101,6 +113,10 @@ class ProjectContext(KedroContext):
         for file in source.glob("*/**/*.y*ml"):
             known.update(_RUNTIME_REFERENCE.findall(file.read_text(encoding="utf-8")))
         return {name.split(".")[0] for name in known} | known
+
+
+def _second_levels(given: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(block, str(part)) for block, v in given.items() if isinstance(v, dict) for part in v]
 
 
 def _listed(title: str, lines: list[str]) -> str:

@@ -7,7 +7,7 @@ import typing
 from difflib import get_close_matches
 from typing import Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, RootModel, ValidationError
 
 _LONGEST = 60
 
@@ -93,6 +93,8 @@ def _names_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[s
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
     """All models inside an annotation: through unions, lists, mappings and `Annotated`."""
+    if isinstance(annotation, type) and issubclass(annotation, RootModel):
+        return _models_in(annotation.model_fields["root"].annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     arguments = get_args(annotation)

@@ -19,12 +19,11 @@ from pentathlon.judgement import (
 from pentathlon.judgement.judged import FUSION
 from pentathlon.judgement.models import assess_models, feature_effects
 from pentathlon.judgement.questions import case_questions
-from pentathlon.models.settings import TrainingSettings
 from pentathlon.pipelines.decision.params import DecisionParams
 from pentathlon.pipelines.evaluation.params import CampaignParams, EvaluationParams
 from pentathlon.pipelines.fusion.params import FusionParams
 from pentathlon.pipelines.order_value.params import OrderValueParams
-from pentathlon.pipelines.training.params import RandomnessParams
+from pentathlon.pipelines.training.params import RandomnessParams, TrainingParams
 from pentathlon.recipe import RecipeSettings
 
 logger = logging.getLogger(__name__)
@@ -37,11 +36,11 @@ def judge(
     messages: dict[str, Message],
     features: FeatureColumns,
     evaluation: EvaluationParams,
-    training: dict[str, Any],
     order_value: OrderValueParams,
     fusion: FusionParams,
     decision: DecisionParams,
     randomness: RandomnessParams,
+    *training: TrainingParams,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Let parties that never saw a row predict and decide for it.
 
@@ -50,7 +49,7 @@ def judge(
     observations, model_input : DataFrame, n rows
     decision_engine : DecisionEngine
         Decides for test rows; cross-fitted evaluation makes its own, one per fold.
-    messages, features, evaluation, training, order_value, fusion, decision, randomness
+    messages, features, evaluation, order_value, fusion, decision, randomness, *training
         The parameters of every step, which cross-fitted evaluation repeats.
 
     Returns
@@ -63,18 +62,15 @@ def judge(
     if evaluation.scheme == "test":
         judged = judge_test_rows(decision_engine, observations, model_input)
     else:
-        settings = RecipeSettings(
-            training={
-                name: s if isinstance(s, TrainingSettings) else TrainingSettings.model_validate(s)
-                for name, s in training.items()
-            },
+        recipe = RecipeSettings(
+            training={settings.model: settings for settings in training},
             order_value=order_value,
             fusion=fusion,
             decision=decision,
             randomness=randomness,
         )
         judged = judge_cross_fitted(
-            observations, model_input, features, MessageSet(messages), settings, logger.info
+            observations, model_input, features, MessageSet(messages), recipe, logger.info
         )
     return judged.to_table(), judged.policy_scores()
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
+from pentathlon.models.registry import MODEL_NAMES
 from pentathlon.pipelines.evaluation.nodes import (
     check_against_truth,
     evaluate_models,
@@ -35,11 +36,11 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
                     "params:messages",
                     "params:features",
                     "params:evaluation",
-                    "params:training",
                     "params:order_value",
                     "params:fusion",
                     "params:decision",
                     "params:randomness",
+                    *(f"params:training.{model}" for model in MODEL_NAMES),
                 ],
                 outputs=["judged", "policy_scores"],
                 name="judge",
