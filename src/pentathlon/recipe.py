@@ -27,8 +27,8 @@ from pentathlon.features import DesignBuilder
 from pentathlon.fusion import FusionResult, choose_fusion
 from pentathlon.fusion.settings import FusionSettings
 from pentathlon.models import TrainingRows, model_class
+from pentathlon.models.multipliers import MessageMultipliers
 from pentathlon.models.order_value import (
-    MessageMultipliers,
     Orders,
     OrderValueModel,
     cross_fit_level,
