@@ -12,22 +12,26 @@ profit. Results are appended to a file as they come, and campaigns already in it
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
-import time
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import yaml
+from numpy.typing import NDArray
 
 from pentathlon.contract import FeatureColumns, MessageSet
 from pentathlon.contract.process import process_customer_file
+from pentathlon.decision import ContrastShrinkage, DecisionEngine, DecisionSettings
 from pentathlon.decision.policies import constant_name, personalised
 from pentathlon.decision.profit import expected_profit
 from pentathlon.evaluation import AIPW, covered, paired_gain, true_value
 from pentathlon.features import DesignBuilder, build_features
-from pentathlon.judgement.judged import Judged, judge_test_rows
+from pentathlon.judgement.judged import judge_test_rows
 from pentathlon.judgement.truth import compare_with_truth, true_profit_of
 from pentathlon.models.tuning import StudyStore
 from pentathlon.pipelines.data_processing.params import DataProcessingParams
@@ -35,12 +39,26 @@ from pentathlon.pipelines.decision.params import DecisionParams
 from pentathlon.pipelines.fusion.params import FusionParams
 from pentathlon.pipelines.order_value.params import OrderValueParams
 from pentathlon.pipelines.training.params import RandomnessParams, TrainingParams
-from pentathlon.recipe import Observed, RecipeSettings, fit_recipe, make_fitter, tune_model
+from pentathlon.recipe import (
+    Observed,
+    RecipeSettings,
+    decide_policy,
+    fit_models,
+    make_fitter,
+    tune_model,
+)
 from pentathlon.simulation import SimulationConfig, simulate_retailer
 
 PROJECT = Path(__file__).resolve().parents[1]
 TUNING_SEED = 1_000
 """Seed of the draw that hyper-parameters are tuned on; no campaign uses it."""
+FITTING_CODE = (
+    *("contract", "features", "models", "fusion", "simulation"),
+    *("recipe/observed.py", "recipe/fitting.py"),
+)
+"""What fitted models depend on, below the package; they are kept while it stays the same."""
+NO_PART_OF_FITS = ("decision", "evaluation", "campaign", "simulation")
+"""Blocks of parameters that come after fitting, or that the benchmark replaces."""
 
 
 def parameters() -> dict[str, Any]:
@@ -90,16 +108,15 @@ def tuned_settings(
 def published_practice(
     observations: pd.DataFrame,
     features: pd.DataFrame,
-    judged: Judged,
+    messages: MessageSet,
     settings: TrainingParams,
     builder: DesignBuilder,
     randomness: RandomnessParams,
-) -> np.ndarray:
+) -> NDArray[np.float32]:
     """Argmax of predicted profit by one XGBoost and a mean order value per message.
 
     The message is a feature like any other: no match features, no calibration, no gate.
     """
-    messages = judged.messages
     blind = DesignBuilder.from_dict(builder.to_dict() | {"departments": [None] * len(messages)})
     train = Observed.training_rows(observations, features, blind, messages)
     fitter = make_fitter(settings, blind, randomness)
@@ -113,40 +130,140 @@ def published_practice(
     )
 
 
-def campaign(
-    kind: str, seed: int, rows: int, config: dict[str, Any], fixed: dict[str, dict[str, Any]]
-) -> dict[str, Any]:
-    """Run one campaign and hold it against the truth."""
-    started = time.perf_counter()
-    observations, features, truth = prepare(kind, seed, rows, config)
-    messages = MessageSet(config["messages"])
-    columns = FeatureColumns.model_validate(config["features"])
-    training = {
-        name: TrainingParams.model_validate(block | {"fixed": fixed[name]})
-        for name, block in config["training"].items()
-    }
-    randomness = RandomnessParams.model_validate(config["randomness"])
-    settings = RecipeSettings(
-        training=training,
+@dataclass(frozen=True)
+class Campaign:
+    """One campaign with everything fitted, ready to decide.
+
+    Attributes
+    ----------
+    observations, features, truth : DataFrame
+    train : Observed
+    engine : DecisionEngine
+        Ships no e-mail: no policy has been chosen.
+    fused, order_values : ndarray of float32, shape (n_train, n_messages)
+        Cross-fitted.
+    practice : ndarray of float32, shape (n_test, n_messages)
+        Expected profit by the published practice.
+    """
+
+    observations: pd.DataFrame
+    features: pd.DataFrame
+    truth: pd.DataFrame
+    train: Observed
+    engine: DecisionEngine
+    fused: NDArray[np.float32]
+    order_values: NDArray[np.float32]
+    practice: NDArray[np.float32]
+
+
+def recipe_settings(config: dict[str, Any], fixed: dict[str, dict[str, Any]]) -> RecipeSettings:
+    """Settings of the base environment with fixed hyper-parameters."""
+    return RecipeSettings(
+        training={
+            name: TrainingParams.model_validate(block | {"fixed": fixed[name]})
+            for name, block in config["training"].items()
+        },
         order_value=OrderValueParams.model_validate(config["order_value"]),
         fusion=FusionParams.model_validate(config["fusion"]),
         decision=DecisionParams.model_validate(config["decision"]),
-        randomness=randomness,
+        randomness=RandomnessParams.model_validate(config["randomness"]),
     )
-    train = (observations["split"] == "train").to_numpy()
-    recipe = fit_recipe(observations[train], features[train], columns, messages, settings)
-    judged = judge_test_rows(recipe.engine, observations, features)
+
+
+def fingerprint(config: dict[str, Any], fixed: dict[str, dict[str, Any]]) -> str:
+    """Hash of the parameters and the code that a fit depends on; the decision is no part of it."""
+    parts = {key: block for key, block in config.items() if key not in NO_PART_OF_FITS}
+    digest = hashlib.sha256(json.dumps([parts, fixed], sort_keys=True, default=str).encode())
+    for package in FITTING_CODE:
+        place = PROJECT / "src" / "pentathlon" / package
+        for path in [place] if place.is_file() else sorted(place.rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def fit_campaign(
+    kind: str,
+    seed: int,
+    rows: int,
+    config: dict[str, Any],
+    settings: RecipeSettings,
+    folder: Path,
+    mark: str,
+) -> Campaign:
+    """Fit a campaign, or read what was fitted by the same code with the same parameters."""
+    observations, features, truth = prepare(kind, seed, rows, config)
+    messages = MessageSet(config["messages"])
+    columns = FeatureColumns.model_validate(config["features"])
+    in_training = (observations["split"] == "train").to_numpy()
+    builder = DesignBuilder.fit(features[in_training], columns, messages)
+    train = Observed.training_rows(observations, features, builder, messages)
+    home = folder / "fits" / f"{kind}_{seed}_{rows}"
+    if not (home / mark).is_file():
+        shutil.rmtree(home, ignore_errors=True)
+        (home / "engine").mkdir(parents=True)
+        fitted = fit_models(
+            train,
+            builder,
+            settings.training,
+            settings.order_value,
+            settings.fusion,
+            settings.randomness,
+        )
+        DecisionEngine(
+            messages=messages,
+            columns=columns,
+            builder=builder,
+            models=fitted.models,
+            fusion=fitted.fusion.model,
+            order_value=fitted.order_value.model,
+            shrinkage=ContrastShrinkage.none(len(messages)),
+            policy=constant_name(messages.names[0]),
+        ).save(home / "engine")
+        np.savez(
+            home / "scores.npz",
+            fused=fitted.fusion.scores,
+            order_values=fitted.order_values,
+            practice=published_practice(
+                observations,
+                features,
+                messages,
+                settings.training["xgboost"],
+                builder,
+                settings.randomness,
+            ),
+            **{f"model_{name}": scores for name, scores in fitted.scores.items()},
+        )
+        (home / mark).touch()
+    with np.load(home / "scores.npz") as scores:
+        return Campaign(
+            observations=observations,
+            features=features,
+            truth=truth,
+            train=train,
+            engine=DecisionEngine.load(home / "engine"),
+            fused=scores["fused"],
+            order_values=scores["order_values"],
+            practice=scores["practice"],
+        )
+
+
+def decide_campaign(
+    kind: str, seed: int, rows: int, fitted: Campaign, decision: DecisionSettings
+) -> dict[str, Any]:
+    """Choose the policy of a fitted campaign and hold it against the truth."""
+    messages, truth = fitted.engine.messages, fitted.truth
+    choice = decide_policy(fitted.train, fitted.fused, fitted.order_values, messages, decision)
+    engine = replace(fitted.engine, shrinkage=choice.shrinkage, policy=choice.policy)
+    judged = judge_test_rows(engine, fitted.observations, fitted.features)
     summary, policies = compare_with_truth(judged, truth, 0.95)
-    gate = recipe.choice.gate
+    gate = choice.gate
     outcomes = judged.outcomes()
     truth_profit = true_profit_of(judged, truth)
     chosen = judged.decision
     fallback = np.full(len(judged), gate.best_constant)
     gain = paired_gain(chosen, fallback, outcomes, judged.profit)
     true_gain = true_value(chosen, truth_profit).value - true_value(fallback, truth_profit).value
-    practice = published_practice(
-        observations, features, judged, training["xgboost"], recipe.engine.builder, randomness
-    )
+    practice = fitted.practice
     theirs = true_value(personalised(practice), truth_profit)
     claimed = float(practice.max(axis=1).mean())
     promised_constant = float(practice.mean(axis=0).max())
@@ -157,16 +274,16 @@ def campaign(
         "kind": kind,
         "seed": seed,
         "rows": rows,
-        "ships": recipe.engine.policy,
+        "ships": engine.policy,
         "chosen_constant": messages.names[gate.best_constant],
         "true_best_constant": summary["true_best_constant"],
         "gate_gain": gate.gain.value,
         "gate_standard_error": gate.gain.standard_error,
-        "contrasts_real": recipe.choice.contrasts_real,
-        "contrast_slope": recipe.choice.shrinkage.slope,
-        "contrast_raw_slope": recipe.choice.shrinkage.raw_slope,
-        "fusion": recipe.fusion.model.method,
-        "weights": dict(zip(recipe.fusion.model.models, recipe.fusion.model.weights, strict=True)),
+        "contrasts_real": choice.contrasts_real,
+        "contrast_slope": choice.shrinkage.slope,
+        "contrast_raw_slope": choice.shrinkage.raw_slope,
+        "fusion": engine.fusion.method,
+        "weights": dict(zip(engine.fusion.models, engine.fusion.weights, strict=True)),
         "true_value": summary["true_value"],
         "gain_percent": 100 * (summary["true_value"] / best - 1),
         "gain_over_chosen_constant_percent": 100
@@ -185,7 +302,6 @@ def campaign(
         "published_practice_gain_percent": 100 * (theirs.value / best - 1),
         "published_practice_claim_percent": 100 * (claimed / promised_constant - 1),
         "published_practice_captured_share": theirs.share_of_attainable,
-        "seconds": time.perf_counter() - started,
     }
 
 
@@ -220,22 +336,17 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=PROJECT / "data" / "benchmarks")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    path = arguments.folder / "campaigns.jsonl"
-    done = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
-    finished = {(r["kind"], r["seed"], r["rows"]) for r in done}
     config = parameters()
+    done = []
     for kind in arguments.kinds:
         fixed = tuned_settings(kind, arguments.rows, config, arguments.folder)
+        settings, mark = recipe_settings(config, fixed), fingerprint(config, fixed)
         for seed in range(1, arguments.seeds + 1):
-            if (kind, seed, arguments.rows) in finished:
-                continue
-            result = campaign(kind, seed, arguments.rows, config, fixed)
-            done.append(result)
-            with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(result) + "\n")
-            print(json.dumps(result), flush=True)
+            draw = (kind, seed, arguments.rows)
+            fitted = fit_campaign(*draw, config, settings, arguments.folder, mark)
+            done.append(decide_campaign(*draw, fitted, settings.decision))
+            print(json.dumps(done[-1]), flush=True)
     results = pd.DataFrame(done)
-    results = results[(results["rows"] == arguments.rows) & results["kind"].isin(arguments.kinds)]
     print(table(results).T.to_string())
     print(
         f"\ncoverage of 95 % intervals: value {results['value_covered'].sum()}/{len(results)}, "

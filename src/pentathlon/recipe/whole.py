@@ -1,0 +1,136 @@
+"""From observations to a decision engine: models, fusion, and the policy that ships."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pentathlon.contract.features import FeatureColumns
+from pentathlon.contract.messages import MessageSet
+from pentathlon.decision import (
+    DecisionEngine,
+    DecisionSettings,
+    PolicyChoice,
+    choose_policy,
+    logged_outcomes,
+)
+from pentathlon.features import DesignBuilder
+from pentathlon.fusion import FusionResult
+from pentathlon.fusion.settings import FusionSettings
+from pentathlon.models.settings import OrderValueSettings, RandomnessSettings, TrainingSettings
+from pentathlon.models.training import Report, silent
+from pentathlon.recipe.fitting import fit_models
+from pentathlon.recipe.observed import Observed
+
+
+@dataclass(frozen=True)
+class RecipeSettings:
+    """Settings of every step.
+
+    Attributes
+    ----------
+    training : dict of str to TrainingSettings
+        By name of the model.
+    order_value : OrderValueSettings
+    fusion : FusionSettings
+    decision : DecisionSettings
+    randomness : RandomnessSettings
+    """
+
+    training: Mapping[str, TrainingSettings]
+    order_value: OrderValueSettings
+    fusion: FusionSettings
+    decision: DecisionSettings
+    randomness: RandomnessSettings
+
+
+def decide_policy(
+    train: Observed,
+    fused: NDArray[np.float32],
+    order_values: NDArray[np.float32],
+    messages: MessageSet,
+    settings: DecisionSettings,
+) -> PolicyChoice:
+    """Choose the policy that ships on the cross-fitted training rows."""
+    outcomes = logged_outcomes(
+        train.rows.message,
+        train.propensity,
+        train.rows.response,
+        train.order_value,
+        train.rows.sampling_weight,
+        order_values,
+        messages,
+    )
+    return choose_policy(
+        fused, order_values, outcomes, train.rows.response, train.fold, messages, settings
+    )
+
+
+@dataclass(frozen=True)
+class FittedRecipe:
+    """Outcome of the whole recipe.
+
+    Attributes
+    ----------
+    engine : DecisionEngine
+    fusion : FusionResult
+    choice : PolicyChoice
+    """
+
+    engine: DecisionEngine
+    fusion: FusionResult
+    choice: PolicyChoice
+
+
+def fit_recipe(
+    observations: pd.DataFrame,
+    model_input: pd.DataFrame,
+    columns: FeatureColumns,
+    messages: MessageSet,
+    settings: RecipeSettings,
+    report: Report = silent,
+) -> FittedRecipe:
+    """Run every step on training rows.
+
+    Parameters
+    ----------
+    observations, model_input : DataFrame, n rows
+        Training rows only, with their folds; levels and scales are learnt here too.
+    columns : FeatureColumns
+    messages : MessageSet
+    settings : RecipeSettings
+    report : callable
+
+    Returns
+    -------
+    FittedRecipe
+    """
+    builder = DesignBuilder.fit(model_input, columns, messages)
+    train = Observed.from_tables(observations, model_input, builder, messages)
+    fitted = fit_models(
+        train,
+        builder,
+        settings.training,
+        settings.order_value,
+        settings.fusion,
+        settings.randomness,
+        report,
+    )
+    choice = decide_policy(
+        train, fitted.fusion.scores, fitted.order_values, messages, settings.decision
+    )
+    engine = DecisionEngine(
+        messages=messages,
+        columns=columns,
+        builder=builder,
+        models=fitted.models,
+        fusion=fitted.fusion.model,
+        order_value=fitted.order_value.model,
+        shrinkage=choice.shrinkage,
+        policy=choice.policy,
+    )
+    return FittedRecipe(engine, fitted.fusion, choice)
