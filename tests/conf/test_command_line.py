@@ -73,7 +73,7 @@ def test_a_mistake_ends_with_a_message_and_no_traceback(outcomes, name):
 
 
 def test_nothing_has_run_when_a_parameter_is_wrong(outcomes):
-    for name in ("block", "model", "range", "runtime"):
+    for name in ("block", "model", "range", "runtime", "message"):
         assert "Running node" not in outcomes[name]["output"]
     assert not list(outcomes["root"].rglob("*.parquet"))
 
@@ -90,5 +90,8 @@ def test_messages_say_what_is_wrong_and_what_to_do(outcomes):
         assert "does not simulate" in outcomes[name]["errors"]
         assert "--pipelines engine" in outcomes[name]["errors"]
     assert "enginee" in outcomes["pipeline"]["errors"]
-    assert "margins: not a parameter (given 0.4)" in outcomes["message"]["errors"]
+    assert outcomes["message"]["errors"] == (
+        "Error: Wrong parameters:\n"
+        "  - messages.water.margins: not a parameter (given 0.4). Did you mean 'margin'?\n"
+    )
     assert "pentathlon_nptb.parquet" in outcomes["file"]["errors"]

@@ -8,16 +8,15 @@ from typing import Any
 import pandas as pd
 
 from pentathlon.contract.features import FeatureColumns
-from pentathlon.contract.messages import Message, MessageSet
 from pentathlon.contract.process import process_customer_file
-from pentathlon.pipelines.data_processing.params import DataProcessingParams
+from pentathlon.pipelines.data_processing.params import DataProcessingParams, MessagesParams
 
 logger = logging.getLogger(__name__)
 
 
 def process_file(
     raw: pd.DataFrame,
-    messages: dict[str, Message],
+    messages: MessagesParams,
     features: FeatureColumns,
     params: DataProcessingParams,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
@@ -27,7 +26,7 @@ def process_file(
     ----------
     raw : DataFrame
         The file as read.
-    messages : dict of str to Message
+    messages : MessagesParams
     features : FeatureColumns
     params : DataProcessingParams
 
@@ -42,7 +41,7 @@ def process_file(
     DataError
         When the file as a whole cannot be used.
     """
-    processed = process_customer_file(raw, MessageSet(messages), features, params)
+    processed = process_customer_file(raw, messages.message_set(), features, params)
     quality = processed.data_quality
     logger.info(
         "Read %s rows: kept %s, rejected %s; %s customers.",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from pentathlon.contract import FeatureColumns, Message, MessageSet
+from pentathlon.contract import FeatureColumns
 from pentathlon.contract.scores import scores_array
 from pentathlon.decision import ContrastShrinkage, DecisionEngine
 from pentathlon.evaluation.provenance import check_fold_provenance
@@ -16,6 +16,7 @@ from pentathlon.fusion import FusionModel
 from pentathlon.models.order_value import OrderValueModel
 from pentathlon.models.protocol import ResponseModel
 from pentathlon.models.registry import MODEL_NAMES
+from pentathlon.pipelines.data_processing.params import MessagesParams
 from pentathlon.pipelines.decision.params import DecisionParams
 from pentathlon.recipe import Observed, decide_policy
 
@@ -28,7 +29,7 @@ def choose_policy(
     design_builder: DesignBuilder,
     fused_scores: pd.DataFrame,
     order_value_scores: pd.DataFrame,
-    messages: dict[str, Message],
+    messages: MessagesParams,
     settings: DecisionParams,
 ) -> dict[str, Any]:
     """Let the gate choose between the personalised policy and the best constant.
@@ -39,7 +40,7 @@ def choose_policy(
     design_builder : DesignBuilder
     fused_scores, order_value_scores : DataFrame, n rows
         Cross-fitted on training rows; only those are looked at.
-    messages : dict of str to Message
+    messages : MessagesParams
     settings : DecisionParams
 
     Returns
@@ -47,7 +48,7 @@ def choose_policy(
     dict
         The policy, the gate's verdict with its numbers, and the shrinkage of contrasts.
     """
-    message_set = MessageSet(messages)
+    message_set = messages.message_set()
     for scores in (fused_scores, order_value_scores):
         check_fold_provenance(observations, scores)
     train = (observations["split"] == "train").to_numpy()
@@ -81,7 +82,7 @@ def choose_policy(
 
 
 def assemble_engine(
-    messages: dict[str, Message],
+    messages: MessagesParams,
     features: FeatureColumns,
     design_builder: DesignBuilder,
     fusion_model: FusionModel,
@@ -93,7 +94,7 @@ def assemble_engine(
 
     Parameters
     ----------
-    messages : dict of str to Message
+    messages : MessagesParams
     features : FeatureColumns
     design_builder : DesignBuilder
     fusion_model : FusionModel
@@ -103,7 +104,7 @@ def assemble_engine(
         In the order of :data:`pentathlon.models.registry.MODEL_NAMES`.
     """
     return DecisionEngine(
-        messages=MessageSet(messages),
+        messages=messages.message_set(),
         columns=features,
         builder=design_builder,
         models=dict(zip(MODEL_NAMES, models, strict=True)),

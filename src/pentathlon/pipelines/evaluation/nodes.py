@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from pentathlon.contract import FeatureColumns, Message, MessageSet
+from pentathlon.contract import FeatureColumns
 from pentathlon.decision import DecisionEngine
 from pentathlon.judgement import (
     Judged,
@@ -19,6 +19,7 @@ from pentathlon.judgement import (
 from pentathlon.judgement.judged import FUSION
 from pentathlon.judgement.models import assess_models, feature_effects
 from pentathlon.judgement.questions import case_questions
+from pentathlon.pipelines.data_processing.params import MessagesParams
 from pentathlon.pipelines.decision.params import DecisionParams
 from pentathlon.pipelines.evaluation.params import CampaignParams, EvaluationParams
 from pentathlon.pipelines.fusion.params import FusionParams
@@ -33,7 +34,7 @@ def judge(
     observations: pd.DataFrame,
     model_input: pd.DataFrame,
     decision_engine: DecisionEngine,
-    messages: dict[str, Message],
+    messages: MessagesParams,
     features: FeatureColumns,
     evaluation: EvaluationParams,
     order_value: OrderValueParams,
@@ -70,7 +71,7 @@ def judge(
             randomness=randomness,
         )
         judged = judge_cross_fitted(
-            observations, model_input, features, MessageSet(messages), recipe, logger.info
+            observations, model_input, features, messages.message_set(), recipe, logger.info
         )
     return judged.to_table(), judged.policy_scores()
 
@@ -78,7 +79,7 @@ def judge(
 def evaluate_models(
     judged: pd.DataFrame,
     customers: pd.DataFrame,
-    messages: dict[str, Message],
+    messages: MessagesParams,
     features: FeatureColumns,
     evaluation: EvaluationParams,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -88,7 +89,7 @@ def evaluate_models(
     -------
     model_metrics, model_gains, calibration, feature_effects : DataFrame
     """
-    rows = Judged.from_table(judged, MessageSet(messages))
+    rows = Judged.from_table(judged, messages.message_set())
     assessment = assess_models(rows, evaluation.confidence)
     effects = feature_effects(rows, customers, features, evaluation.confidence)
     return assessment.metrics, assessment.gains, assessment.calibration, effects
@@ -97,7 +98,7 @@ def evaluate_models(
 def evaluate_policies(
     judged: pd.DataFrame,
     policy_choice: dict[str, Any],
-    messages: dict[str, Message],
+    messages: MessagesParams,
     evaluation: EvaluationParams,
     campaign: CampaignParams,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any], pd.DataFrame]:
@@ -110,7 +111,7 @@ def evaluate_policies(
         Headline numbers of what ships, and the alarms.
     case_questions : DataFrame
     """
-    rows = Judged.from_table(judged, MessageSet(messages))
+    rows = Judged.from_table(judged, messages.message_set())
     best = policy_choice["best_constant"]
     comparison = compare_policies(rows, best, evaluation, campaign)
     for alarm in comparison.alarms:
@@ -123,7 +124,7 @@ def evaluate_policies(
 def check_against_truth(
     judged: pd.DataFrame,
     truth: pd.DataFrame | None,
-    messages: dict[str, Message],
+    messages: MessagesParams,
     evaluation: EvaluationParams,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Set estimates against the truth, where there is one.
@@ -133,7 +134,7 @@ def check_against_truth(
     truth_summary : dict
     truth_policies : DataFrame
     """
-    rows = Judged.from_table(judged, MessageSet(messages))
+    rows = Judged.from_table(judged, messages.message_set())
     return compare_with_truth(rows, truth, evaluation.confidence)
 
 

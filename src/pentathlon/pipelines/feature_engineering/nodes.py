@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from pentathlon.contract import FeatureColumns, Message, MessageSet
+from pentathlon.contract import FeatureColumns
 from pentathlon.errors import DataError
 from pentathlon.features import DesignBuilder, build_features
+from pentathlon.pipelines.data_processing.params import MessagesParams
 
 
 def engineer_features(
@@ -40,7 +41,7 @@ def fit_design(
     model_input: pd.DataFrame,
     observations: pd.DataFrame,
     features: FeatureColumns,
-    messages: dict[str, Message],
+    messages: MessagesParams,
 ) -> DesignBuilder:
     """Learn levels and scales from training rows.
 
@@ -48,7 +49,7 @@ def fit_design(
     ----------
     model_input, observations : DataFrame, n rows
     features : FeatureColumns
-    messages : dict of str to Message
+    messages : MessagesParams
     """
     train = (observations["split"] == "train").to_numpy()
-    return DesignBuilder.fit(model_input[train], features, MessageSet(messages))
+    return DesignBuilder.fit(model_input[train], features, messages.message_set())

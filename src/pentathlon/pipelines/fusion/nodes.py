@@ -7,7 +7,6 @@ import logging
 import numpy as np
 import pandas as pd
 
-from pentathlon.contract import Message, MessageSet
 from pentathlon.contract.scores import scores_array, scores_table
 from pentathlon.evaluation import (
     check_expected_observed,
@@ -16,6 +15,7 @@ from pentathlon.evaluation import (
 )
 from pentathlon.fusion import FusionModel, choose_fusion
 from pentathlon.models.registry import MODEL_NAMES
+from pentathlon.pipelines.data_processing.params import MessagesParams
 from pentathlon.pipelines.fusion.params import FusionParams
 
 logger = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 def fuse(
     observations: pd.DataFrame,
-    messages: dict[str, Message],
+    messages: MessagesParams,
     settings: FusionParams,
     *scores: pd.DataFrame,
 ) -> tuple[FusionModel, pd.DataFrame, pd.DataFrame]:
@@ -32,7 +32,7 @@ def fuse(
     Parameters
     ----------
     observations : DataFrame, n rows
-    messages : dict of str to Message
+    messages : MessagesParams
     settings : FusionParams
     *scores : DataFrame, n rows
         In the order of :data:`pentathlon.models.registry.MODEL_NAMES`.
@@ -45,7 +45,7 @@ def fuse(
     fusion_table : DataFrame
         Candidates with log loss and Brier score; the weights of the winner.
     """
-    message_set = MessageSet(messages)
+    message_set = messages.message_set()
     for table in scores:
         check_fold_provenance(observations, table)
     arrays = {
@@ -80,7 +80,7 @@ def fuse(
 def check_calibration(
     observations: pd.DataFrame,
     fused_scores: pd.DataFrame,
-    messages: dict[str, Message],
+    messages: MessagesParams,
     settings: FusionParams,
 ) -> pd.DataFrame:
     """Compare expected with observed responses; fail where they disagree beyond chance.
@@ -100,7 +100,7 @@ def check_calibration(
         When the training rows' responses fall outside the interval of
         ``fusion.calibration_confidence``.
     """
-    message_set = MessageSet(messages)
+    message_set = messages.message_set()
     scores = scores_array(fused_scores, message_set)
     code = message_set.codes(observations["message"].to_numpy())  # type: ignore[arg-type]
     logged = scores[np.arange(len(scores)), code]

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pentathlon.contract import Message, MessageSet
 from pentathlon.contract.scores import scores_table
 from pentathlon.features import DesignBuilder
 from pentathlon.models.order_value import OrderValueModel
 from pentathlon.models.order_value_tuning import OrderValueChoice
+from pentathlon.pipelines.data_processing.params import MessagesParams
 from pentathlon.pipelines.order_value.params import OrderValueParams
 from pentathlon.pipelines.training.params import RandomnessParams
 from pentathlon.recipe import Observed, cross_fit_order_values, fit_order_values
@@ -24,7 +24,7 @@ def choose_and_fit(
     observations: pd.DataFrame,
     model_input: pd.DataFrame,
     design_builder: DesignBuilder,
-    messages: dict[str, Message],
+    messages: MessagesParams,
     settings: OrderValueParams,
     randomness: RandomnessParams,
 ) -> tuple[dict[str, Any], pd.DataFrame, OrderValueModel, pd.DataFrame]:
@@ -34,7 +34,7 @@ def choose_and_fit(
     ----------
     observations, model_input : DataFrame, n rows
     design_builder : DesignBuilder
-    messages : dict of str to Message
+    messages : MessagesParams
     settings : OrderValueParams
     randomness : RandomnessParams
 
@@ -47,7 +47,7 @@ def choose_and_fit(
     multipliers : DataFrame
         Effect of each message on the order value, raw and shrunk.
     """
-    message_set = MessageSet(messages)
+    message_set = messages.message_set()
     train = Observed.training_rows(observations, model_input, design_builder, message_set)
     fit = fit_order_values(train, design_builder, settings, randomness)
     logger.info(
@@ -80,7 +80,7 @@ def score_order_values(
     design_builder: DesignBuilder,
     choice: dict[str, Any],
     model: OrderValueModel,
-    messages: dict[str, Message],
+    messages: MessagesParams,
     randomness: RandomnessParams,
 ) -> pd.DataFrame:
     """Expected order values: cross-fitted on training rows, the final model's on test rows.
@@ -90,7 +90,7 @@ def score_order_values(
     DataFrame, n rows, in the order of the observations
         customer_id, fold, one float32 expected order value (in currency) per message.
     """
-    message_set = MessageSet(messages)
+    message_set = messages.message_set()
     train = (observations["split"] == "train").to_numpy()
     rows = Observed.training_rows(observations, model_input, design_builder, message_set)
     chosen = OrderValueChoice(

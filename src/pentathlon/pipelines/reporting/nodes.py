@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from pentathlon.contract import Message, MessageSet
 from pentathlon.models.registry import MODEL_NAMES
+from pentathlon.pipelines.data_processing.params import MessagesParams
 from pentathlon.pipelines.decision.params import DecisionParams
 from pentathlon.pipelines.evaluation.params import CampaignParams, EvaluationParams
 from pentathlon.pipelines.training.params import RandomnessParams
@@ -121,7 +121,7 @@ def write_report(
     evaluation: EvaluationParams,
     decision: DecisionParams,
     randomness: RandomnessParams,
-    messages: dict[str, Message],
+    messages: MessagesParams,
     decisions: pd.DataFrame,
     **inputs: Any,
 ) -> str:
@@ -148,7 +148,7 @@ def write_report(
     studies = {name: inputs.pop(f"study_{name}") for name in MODEL_NAMES}
     trials = {name: inputs.pop(f"trials_{name}") for name in MODEL_NAMES}
     results = Results(
-        settings=Settings(campaign, evaluation, decision, randomness, MessageSet(messages)),
+        settings=Settings(campaign, evaluation, decision, randomness, messages.message_set()),
         decided={str(k): int(v) for k, v in decisions["message"].value_counts().items()},
         studies=studies,
         trials=trials,

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pentathlon.contract import Message, MessageSet
 from pentathlon.contract.scores import scores_table
 from pentathlon.features import DesignBuilder
 from pentathlon.models.importance import permutation_importance
 from pentathlon.models.protocol import ResponseModel
 from pentathlon.models.training import Report, cross_fit
 from pentathlon.models.tuning import StudyStore
+from pentathlon.pipelines.data_processing.params import MessagesParams
 from pentathlon.pipelines.training.params import RandomnessParams, TrainingParams
 from pentathlon.recipe import Observed, make_fitter, tune_model
 
@@ -26,7 +26,7 @@ def tune(
     model_input: pd.DataFrame,
     design_builder: DesignBuilder,
     study_store: StudyStore,
-    messages: dict[str, Message],
+    messages: MessagesParams,
     settings: TrainingParams,
     randomness: RandomnessParams,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
@@ -38,7 +38,7 @@ def tune(
     design_builder : DesignBuilder
     study_store : StudyStore
         Where the study is continued, or reused when it is finished.
-    messages : dict of str to Message
+    messages : MessagesParams
     settings : TrainingParams
     randomness : RandomnessParams
 
@@ -49,7 +49,9 @@ def tune(
         of what the study depends on.
     trials : DataFrame
     """
-    train = Observed.training_rows(observations, model_input, design_builder, MessageSet(messages))
+    train = Observed.training_rows(
+        observations, model_input, design_builder, messages.message_set()
+    )
     fitter = make_fitter(settings, design_builder, randomness)
     result = tune_model(train, fitter, settings, study_store, _reporter(settings.model))
     study = {
@@ -67,7 +69,7 @@ def cross_fit_scores(
     model_input: pd.DataFrame,
     design_builder: DesignBuilder,
     study: dict[str, Any],
-    messages: dict[str, Message],
+    messages: MessagesParams,
     settings: TrainingParams,
     randomness: RandomnessParams,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -80,7 +82,7 @@ def cross_fit_scores(
     importance : DataFrame
         Permutation importance on the first fold, by the model fitted without it.
     """
-    message_set = MessageSet(messages)
+    message_set = messages.message_set()
     train = Observed.training_rows(observations, model_input, design_builder, message_set)
     fitter = make_fitter(settings, design_builder, randomness)
     first_model: list[ResponseModel] = []
@@ -105,12 +107,14 @@ def fit_final_model(
     model_input: pd.DataFrame,
     design_builder: DesignBuilder,
     study: dict[str, Any],
-    messages: dict[str, Message],
+    messages: MessagesParams,
     settings: TrainingParams,
     randomness: RandomnessParams,
 ) -> ResponseModel:
     """Fit on all training rows."""
-    train = Observed.training_rows(observations, model_input, design_builder, MessageSet(messages))
+    train = Observed.training_rows(
+        observations, model_input, design_builder, messages.message_set()
+    )
     fitter = make_fitter(settings, design_builder, randomness)
     return fitter.fit(train.rows, study["parameters"])
 
@@ -121,7 +125,7 @@ def collect_scores(
     design_builder: DesignBuilder,
     model: ResponseModel,
     cross_fitted_scores: pd.DataFrame,
-    messages: dict[str, Message],
+    messages: MessagesParams,
 ) -> pd.DataFrame:
     """Cross-fitted scores of training rows and the final model's scores of test rows.
 
@@ -131,7 +135,7 @@ def collect_scores(
         customer_id, fold (the fold that the scoring model never saw; -1 for test rows), one
         float32 purchase probability per message.
     """
-    message_set = MessageSet(messages)
+    message_set = messages.message_set()
     train = (observations["split"] == "train").to_numpy()
     scores = np.full((len(observations), len(message_set)), np.nan, dtype=np.float32)
     scores[train] = cross_fitted_scores[list(message_set)].to_numpy(dtype=np.float32)
