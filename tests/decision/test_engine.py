@@ -78,7 +78,7 @@ def test_a_decision_is_its_steps_one_after_the_other(engine: DecisionEngine, ret
     index = engine.fusion.final.intercept + engine.fusion.final.slope * index
     base = index.mean(axis=1, keepdims=True)
     effect = np.array([-0.2, 0.1, 0.1])
-    p = expit(base + effect + 0.6 * (index - base - effect))
+    p = expit(base + np.array([-0.2, 0.05, 0.15]) + 0.6 * (index - base - effect))
     value = engine.order_value.level.predict(design)[:, None] * [0.95, 1.0, 1.1]
     profit = p * value * [0.4, 0.4, 0.5] - [0, 0.05, 0.1]
     choice = profit.argmax(axis=1)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pentathlon.decision import ContrastShrinkage
-from pentathlon.decision.shrinkage import MAX_SLOPE, shrunk_slope
+from pentathlon.decision.shrinkage import MAX_SLOPE, shrink_to_mean, shrunk_slope
 from pentathlon.models.sampling import expit, logit
 
 N, K = 400, 3
@@ -52,7 +52,7 @@ def test_contrasts_that_are_noise_are_removed() -> None:
     assert fit.raw_slope == pytest.approx(0, abs=1e-4)
     assert fit.slope == 0
     p = expit(base + effect + contrast).astype(np.float32)
-    np.testing.assert_allclose(logit(fit.predict(p)), base + effect, atol=1e-4)
+    np.testing.assert_allclose(logit(fit.predict(p)), base + fit.shrunk_effect, atol=1e-4)
 
 
 def test_contrasts_that_point_the_wrong_way_are_removed() -> None:
@@ -109,7 +109,7 @@ def test_a_shrunk_slope_is_bounded_and_never_above_the_raw_one(slope: float, err
 def test_half_a_slope_is_half_way_on_the_logit_scale() -> None:
     base, effect, contrast = split()
     p = expit(base + effect + contrast).astype(np.float32)
-    half = ContrastShrinkage(tuple(effect), 0.5, 0.5, 0.1).predict(p)
+    half = ContrastShrinkage(tuple(effect), tuple(effect), 0.5, 0.5, 0.1).predict(p)
     np.testing.assert_allclose(logit(half), base + effect + 0.5 * contrast, atol=1e-4)
     assert half.dtype == np.float32
     np.testing.assert_allclose(logit(half).mean(axis=1), base[:, 0], atol=1e-4)
@@ -120,7 +120,7 @@ def test_without_any_contrast_the_slope_is_0() -> None:
     p = np.tile(np.float32([0.1, 0.2, 0.3]), (12, 1))
     fit = ContrastShrinkage.fit(p, np.arange(12) % 3, np.arange(12) % 2, np.ones(12))
     assert (fit.slope, fit.raw_slope, fit.standard_error) == (0, 0, np.inf)
-    np.testing.assert_allclose(fit.predict(p), p, rtol=1e-5)
+    np.testing.assert_allclose(fit.shrunk_effect, np.mean(fit.shrunk_effect))
 
 
 def test_order_of_messages_does_not_matter() -> None:
@@ -137,6 +137,52 @@ def test_order_of_messages_does_not_matter() -> None:
 
 @pytest.mark.parametrize("error", [0.1, float("inf")])
 def test_a_shrinkage_survives_json(error: float) -> None:
-    shrinkage = ContrastShrinkage((0.1, -0.1), 0.4, 0.5, error)
+    shrinkage = ContrastShrinkage((0.1, -0.1), (0.05, -0.1), 0.4, 0.5, error)
     text = json.dumps(shrinkage.to_dict(), allow_nan=False)
     assert ContrastShrinkage.from_dict(json.loads(text)) == shrinkage
+
+
+def test_values_go_to_their_mean_by_hand() -> None:
+    # Q = 2 * 0.25 / 0.1 = 5, C = 20 - 200 / 20 = 10, tau2 = (5 - 1) / 10, pull = 0.4 / 0.5
+    found = shrink_to_mean(np.array([0.0, 1.0]), np.array([0.1, 0.1]))
+    np.testing.assert_allclose(found, [0.1, 0.9])
+
+
+def test_values_that_differ_by_chance_become_one() -> None:
+    found = shrink_to_mean(np.array([0.0, 0.3, 0.9]), np.array([1.0, 1.0, 0.5]))
+    np.testing.assert_allclose(found, np.average([0.0, 0.3, 0.9], weights=[1, 1, 2]))
+
+
+def test_a_value_that_says_nothing_becomes_the_mean_of_the_others() -> None:
+    known = shrink_to_mean(np.array([0.0, 1.0]), np.array([0.1, 0.1]))
+    found = shrink_to_mean(np.array([0.0, 7.0, 1.0]), np.array([0.1, np.inf, 0.1]))
+    np.testing.assert_allclose(found, [known[0], 0.5, known[1]])
+    np.testing.assert_array_equal(shrink_to_mean(np.array([3.0]), np.array([0.1])), [3.0])
+
+
+def drawn(n: int, effect: list[float], seed: int = 3) -> ContrastShrinkage:
+    """Fit on drawn outcomes of customers who are told apart by nothing but their level."""
+    rng = np.random.default_rng(seed)
+    base = rng.normal(-1, 0.7, (n, 1))
+    message = rng.integers(0, K, n)
+    response = (rng.random(n) < expit(base[:, 0] + np.array(effect)[message])).astype(int)
+    predicted = expit(base + np.zeros(K)).astype(np.float32)
+    return ContrastShrinkage.fit(predicted, message, response, np.ones(n), control=0)
+
+
+def test_effects_that_outcomes_bear_out_are_found() -> None:
+    shrunk = np.array(drawn(200_000, [-0.5, 0.1, 0.4]).shrunk_effect)
+    np.testing.assert_allclose(shrunk, [-0.5, 0.1, 0.4], atol=0.04)
+
+
+def test_a_lead_that_may_be_luck_is_taken_back_but_control_stays() -> None:
+    few = drawn(900, [-0.5, 0.0, 0.0], seed=2).shrunk_effect
+    assert few[1] == pytest.approx(few[2])
+    assert few[0] == pytest.approx(-0.5, abs=0.3)
+
+
+def test_a_message_that_nobody_bought_after_has_a_finite_effect() -> None:
+    p = np.full((90, K), 0.1, dtype=np.float32)
+    message = np.arange(90) % K
+    fit = ContrastShrinkage.fit(p, message, (message == 1).astype(int), np.ones(90))
+    assert np.isfinite(fit.shrunk_effect).all()

@@ -71,14 +71,20 @@ def choose_policy(
     message = outcomes.message
     weight = np.ones(outcomes.n) if outcomes.sampling_weight is None else outcomes.sampling_weight
     shrunk = purchase_probability
-    measured = ContrastShrinkage.fit(purchase_probability, message, response, weight)
+    measured = ContrastShrinkage.fit(
+        purchase_probability, message, response, weight, messages.control
+    )
     shrinkage = measured if settings.shrink_contrasts else ContrastShrinkage.none(len(messages))
     if settings.shrink_contrasts:
         shrunk = np.empty_like(purchase_probability)
         for held_out in np.unique(fold):
             inside, outside = fold != held_out, fold == held_out
             part = ContrastShrinkage.fit(
-                purchase_probability[inside], message[inside], response[inside], weight[inside]
+                purchase_probability[inside],
+                message[inside],
+                response[inside],
+                weight[inside],
+                messages.control,
             )
             shrunk[outside] = part.predict(purchase_probability[outside])
     profit = expected_profit(shrunk, expected_order_value, messages)

@@ -126,18 +126,16 @@ class Candidates:
         for rows, reduced in self.reduced(table):
             top = reduced.max(axis=0)
             total += float(top.sum())
-            reduced -= top
-            reduced /= temperature
-            np.exp(reduced, out=reduced)
-            norm = reduced.sum(axis=0)
+            share = np.exp((reduced - top) / temperature)
+            norm = share.sum(axis=0)
             total += temperature * float(np.log(norm).sum())
-            reduced /= norm
+            share /= norm
             if self.n_segments == 1:
-                counts[0] += reduced.sum(axis=1)
+                counts[0] += share.sum(axis=1)
                 continue
             for k in range(self.n_messages):
                 counts[:, k] += np.bincount(
-                    self.segment[rows], weights=reduced[k], minlength=self.n_segments
+                    self.segment[rows], weights=share[k], minlength=self.n_segments
                 )
         return total, counts
 

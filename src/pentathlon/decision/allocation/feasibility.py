@@ -51,8 +51,8 @@ def smallest_slack(
 ) -> NDArray[np.float64]:
     """Least weighted widening of the limits with which they can all hold, shape (n_limits,).
 
-    All zero where they can hold as they are, all infinite where nothing helps. Customers are divisible here; whole customers may
-    miss a limit by less than one of them.
+    All zero where they can hold as they are, all infinite where nothing helps. Customers are
+    divisible here; whole customers may miss a limit by less than one of them.
 
     Parameters
     ----------
@@ -139,4 +139,3 @@ def relax_in_order(
         slack = smallest_slack(kinds, system, weight=only, most=most)
         most[row] = slack[row] * (1 + 1e-9)
     return np.where(np.isfinite(most), np.minimum(slack, most), slack)
-

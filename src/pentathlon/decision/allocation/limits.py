@@ -95,15 +95,18 @@ class LimitSystem:
 
     def price_table(self, prices: NDArray[np.float64]) -> NDArray[np.float64]:
         """What each message costs a customer of each segment, ``(n_segments, n_messages)``."""
-        return np.einsum("r,rsk->sk", prices, self.use)
+        table: NDArray[np.float64] = np.einsum("r,rsk->sk", prices, self.use)
+        return table
 
     def used(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:
         """Use of each limit by customers counted by segment and message, ``(n_limits,)``."""
-        return np.einsum("rsk,sk->r", self.use, counts)
+        total: NDArray[np.float64] = np.einsum("rsk,sk->r", self.use, counts)
+        return total
 
     def violation(self, used: NDArray[np.float64]) -> NDArray[np.float64]:
         """By how much each limit is broken, ``(n_limits,)``; 0 where it holds."""
-        return np.maximum(0.0, np.maximum(self.minimum - used, used - self.maximum))
+        outside: NDArray[np.float64] = np.maximum(self.minimum - used, used - self.maximum)
+        return outside.clip(min=0.0)
 
     def bound(self, prices: NDArray[np.float64]) -> float:
         """What the limits add to the dual: prices times what they allow."""

@@ -237,7 +237,8 @@ def _descend(
         p = np.zeros(len(system))
         p[above] += z[: above.sum()]
         p[below] -= z[above.sum() :]
-        return p / scale
+        p /= scale
+        return p
 
     def dual(z: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         total, counts = candidates.smoothed(system.price_table(joined(z)), temperature)
@@ -248,7 +249,9 @@ def _descend(
         slope = allowed - np.concatenate([used[above] / scale[above], -used[below] / scale[below]])
         return (total + float(z @ allowed)) / n, slope / n
 
-    start = np.concatenate([np.maximum(prices * scale, 0)[above], np.maximum(-prices * scale, 0)[below]])
+    start = np.concatenate(
+        [np.maximum(prices * scale, 0)[above], np.maximum(-prices * scale, 0)[below]]
+    )
     found = minimize(
         dual,
         start,
