@@ -280,7 +280,7 @@ def decide_campaign(
         "gate_gain": gate.gain.value,
         "gate_standard_error": gate.gain.standard_error,
         "contrasts_real": choice.contrasts_real,
-        "contrast_slope": choice.shrinkage.slope,
+        "contrast_slopes": choice.shrinkage.slopes,
         "contrast_raw_slope": choice.shrinkage.raw_slope,
         "fusion": engine.fusion.method,
         "weights": dict(zip(engine.fusion.models, engine.fusion.weights, strict=True)),

@@ -48,6 +48,8 @@ def engine(retailer: Any) -> DecisionEngine:
         models=models,
         fusion=fusion,
         order_value=OrderValueModel(level, np.array([0.95, 1.0, 1.1])),
-        shrinkage=ContrastShrinkage((-0.2, 0.1, 0.1), (-0.2, 0.05, 0.15), 0.6, 0.7, 0.25),
+        shrinkage=ContrastShrinkage(
+            (-0.2, 0.1, 0.1), (-0.2, 0.05, 0.15), (0.3, 0.9, 0.6), 0.7, 0.25, 0
+        ),
         policy="personalised",
     )

@@ -71,7 +71,7 @@ def test_a_policy_that_truly_personalises_ships() -> None:
     choice = choose_policy(**arguments)
     assert choice.policy == "personalised"
     assert choice.gate.ships
-    assert choice.shrinkage.slope > 0.7
+    assert choice.shrinkage.raw_slope > 0.7
     assert choice.expected_profit.dtype == np.float32
 
 
@@ -105,7 +105,7 @@ def test_without_shrinkage_profit_is_what_the_models_say() -> None:
     np.testing.assert_allclose(
         choice.expected_profit, p * 50 * MESSAGES.margins - MESSAGES.costs, rtol=1e-5
     )
-    assert (choice.shrinkage.slope, choice.shrinkage.raw_slope) == (1, 1)
+    assert (choice.shrinkage.slopes, choice.shrinkage.raw_slope) == ((1, 1, 1), 1)
 
 
 def test_a_folds_own_outcomes_do_not_shrink_its_contrasts() -> None:

@@ -78,7 +78,11 @@ def test_a_decision_is_its_steps_one_after_the_other(engine: DecisionEngine, ret
     index = engine.fusion.final.intercept + engine.fusion.final.slope * index
     base = index.mean(axis=1, keepdims=True)
     effect = np.array([-0.2, 0.1, 0.1])
-    p = expit(base + np.array([-0.2, 0.05, 0.15]) + 0.6 * (index - base - effect))
+    contrast = index - base - effect
+    shared = np.column_stack([contrast[:, :1]] + 2 * [contrast[:, 1:].mean(axis=1)])
+    own = contrast - shared
+    personal = 0.3 * shared + np.where(own > 0, 0.9, 0.6) * own
+    p = expit(base + np.array([-0.2, 0.05, 0.15]) + personal)
     value = engine.order_value.level.predict(design)[:, None] * [0.95, 1.0, 1.1]
     profit = p * value * [0.4, 0.4, 0.5] - [0, 0.05, 0.1]
     choice = profit.argmax(axis=1)
@@ -236,7 +240,7 @@ def older_library(folder: Path) -> None:
         (break_manifest, "not valid JSON"),
         (list_manifest, "not valid: it is no JSON object"),
         (cheapen, "its manifest.json is not the one that was written"),
-        (edit(format=2), "has format 2, this version reads format 1"),
+        (edit(format=1), "has format 1, this version reads format 2"),
         (edit(format=None), "has format None"),
         (edit(shrinkage=None), r"lacks \['shrinkage'\]"),
         (older_library, r"saved with scikit-learn 0\.24\.2 \(here 1\.\d"),

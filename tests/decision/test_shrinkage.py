@@ -10,7 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pentathlon.decision import ContrastShrinkage
-from pentathlon.decision.shrinkage import MAX_SLOPE, shrink_to_mean, shrunk_slope
+from pentathlon.decision.shrinkage import (
+    MAX_SLOPE,
+    contrast_parts,
+    shrink_to_mean,
+    shrunk_slope,
+)
 from pentathlon.models.sampling import expit, logit
 
 N, K = 400, 3
@@ -42,22 +47,28 @@ def test_the_slope_is_the_share_of_the_contrasts_that_is_real(true_slope: float)
     fit = fit_on_truth(base + effect + contrast, base + effect + true_slope * contrast, 1.0)
     np.testing.assert_allclose(fit.message_effect, effect, atol=1e-5)
     assert fit.raw_slope == pytest.approx(true_slope, abs=1e-4)
-    assert fit.slope == pytest.approx(shrunk_slope(fit.raw_slope, fit.standard_error))
-    assert fit.slope == pytest.approx(true_slope, abs=0.1)
+    assert fit.lower_bound(0.95) > 0
+    # Without a control there is nothing that any e-mail does.
+    assert fit.slopes[0] == 0
+    # A weak slope has little behind it here, and keeps less of itself.
+    np.testing.assert_allclose(fit.slopes[1:], true_slope, atol=0.1 if true_slope > 0.3 else 0.2)
+    assert max(fit.slopes) <= true_slope
 
 
 def test_contrasts_that_are_noise_are_removed() -> None:
     base, effect, contrast = split()
     fit = fit_on_truth(base + effect + contrast, base + effect, 1.0)
     assert fit.raw_slope == pytest.approx(0, abs=1e-4)
-    assert fit.slope == 0
+    assert fit.slopes == (0, 0, 0)
     p = expit(base + effect + contrast).astype(np.float32)
     np.testing.assert_allclose(logit(fit.predict(p)), base + fit.shrunk_effect, atol=1e-4)
 
 
 def test_contrasts_that_point_the_wrong_way_are_removed() -> None:
     base, effect, contrast = split()
-    assert fit_on_truth(base + effect + contrast, base + effect - contrast, 1.0).slope == 0
+    fit = fit_on_truth(base + effect + contrast, base + effect - contrast, 1.0)
+    assert fit.slopes == (0, 0, 0)
+    assert fit.raw_slope == pytest.approx(-1, abs=1e-4)
 
 
 def test_drawn_outcomes_give_the_slope_within_its_error() -> None:
@@ -78,7 +89,7 @@ def test_drawn_outcomes_give_the_slope_within_its_error() -> None:
         response[shuffled],
         np.ones(len(base)),
     )
-    assert again.slope == pytest.approx(fit.slope, abs=1e-6)
+    assert again.slopes == pytest.approx(fit.slopes, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +120,7 @@ def test_a_shrunk_slope_is_bounded_and_never_above_the_raw_one(slope: float, err
 def test_half_a_slope_is_half_way_on_the_logit_scale() -> None:
     base, effect, contrast = split()
     p = expit(base + effect + contrast).astype(np.float32)
-    half = ContrastShrinkage(tuple(effect), tuple(effect), 0.5, 0.5, 0.1).predict(p)
+    half = ContrastShrinkage(tuple(effect), tuple(effect), (0.5,) * 3, 0.5, 0.1, None).predict(p)
     np.testing.assert_allclose(logit(half), base + effect + 0.5 * contrast, atol=1e-4)
     assert half.dtype == np.float32
     np.testing.assert_allclose(logit(half).mean(axis=1), base[:, 0], atol=1e-4)
@@ -119,7 +130,7 @@ def test_half_a_slope_is_half_way_on_the_logit_scale() -> None:
 def test_without_any_contrast_the_slope_is_0() -> None:
     p = np.tile(np.float32([0.1, 0.2, 0.3]), (12, 1))
     fit = ContrastShrinkage.fit(p, np.arange(12) % 3, np.arange(12) % 2, np.ones(12))
-    assert (fit.slope, fit.raw_slope, fit.standard_error) == (0, 0, np.inf)
+    assert (fit.slopes, fit.raw_slope, fit.standard_error) == ((0, 0, 0), 0, np.inf)
     np.testing.assert_allclose(fit.shrunk_effect, np.mean(fit.shrunk_effect))
 
 
@@ -137,7 +148,7 @@ def test_order_of_messages_does_not_matter() -> None:
 
 @pytest.mark.parametrize("error", [0.1, float("inf")])
 def test_a_shrinkage_survives_json(error: float) -> None:
-    shrinkage = ContrastShrinkage((0.1, -0.1), (0.05, -0.1), 0.4, 0.5, error)
+    shrinkage = ContrastShrinkage((0.1, -0.1), (0.05, -0.1), (0.0, 1.2, 0.4), 0.5, error, 1)
     text = json.dumps(shrinkage.to_dict(), allow_nan=False)
     assert ContrastShrinkage.from_dict(json.loads(text)) == shrinkage
 
@@ -186,3 +197,46 @@ def test_a_message_that_nobody_bought_after_has_a_finite_effect() -> None:
     message = np.arange(90) % K
     fit = ContrastShrinkage.fit(p, message, (message == 1).astype(int), np.ones(90))
     assert np.isfinite(fit.shrunk_effect).all()
+
+
+def test_parts_of_a_contrast_by_hand() -> None:
+    # Mean -1, so contrasts are (0, -1, 1); with control first, the e-mails' mean is their 0.
+    z = np.array([[-1.0, -2.0, 0.0]])
+    shared, gains, losses = contrast_parts(z, np.zeros(3), 0)
+    np.testing.assert_allclose(shared, 0)
+    np.testing.assert_allclose(gains, [[0, 0, 1]])
+    np.testing.assert_allclose(losses, [[0, -1, 0]])
+    # Any e-mail puts this one off: control is ahead by 3, the two e-mails are 1 apart.
+    z = np.array([[2.0, -1.5, -0.5]])
+    shared, gains, losses = contrast_parts(z, np.zeros(3), 0)
+    np.testing.assert_allclose(shared, [[2, -1, -1]])
+    np.testing.assert_allclose(gains, [[0, 0, 0.5]])
+    np.testing.assert_allclose(losses, [[0, -0.5, 0]])
+
+
+@given(st.integers(0, 10**6), st.sampled_from([None, 0, 2]))
+def test_parts_add_up_to_the_contrasts(seed: int, control: int | None) -> None:
+    rng = np.random.default_rng(seed)
+    z, effect = rng.normal(size=(5, K)), rng.normal(size=K)
+    contrast = z - z.mean(axis=1, keepdims=True) - effect
+    np.testing.assert_allclose(sum(contrast_parts(z, effect, control)), contrast, atol=1e-12)
+
+
+def test_each_part_has_the_slope_that_outcomes_give_it() -> None:
+    rng = np.random.default_rng(8)
+    z = rng.normal(-1, 0.7, (N, 1)) + rng.normal(0, 0.5, (N, K))
+    effect = (z - z.mean(axis=1, keepdims=True)).mean(axis=0)
+    shared, gains, losses = contrast_parts(z, effect, 0)
+    truth = z.mean(axis=1, keepdims=True) + effect + 1.5 * gains + 0.5 * losses
+    p = np.repeat(np.repeat(expit(z), K, axis=0), 2, axis=0).astype(np.float32)
+    true = np.repeat(expit(truth).ravel(), 2)
+    response = np.tile([1, 0], N * K)
+    fit = ContrastShrinkage.fit(
+        np.tile(p, (20, 1)),
+        np.tile(np.repeat(np.arange(K), 2), 20 * N),
+        np.tile(response, 20),
+        np.tile(np.where(response == 1, true, 1 - true), 20),
+        control=0,
+    )
+    np.testing.assert_allclose(fit.slopes, [0, 1.5, 0.5], atol=0.02)
+    assert np.abs(shared).max() > 0.1

@@ -201,7 +201,11 @@ def datasets(
         "estimator": "smoothed",
         "emails_to_settle": None,
         "reason": "The gate's own words.",
-        "shrinkage": {"slope": 0.5, "raw_slope": 0.6, "standard_error": 0.2},
+        "shrinkage": {
+            "slopes": {"any_email": 0.0, "gains": 1.2, "losses": 0.4},
+            "raw_slope": 0.6,
+            "standard_error": 0.2,
+        },
     } | (gate or {})
     head = {
         "judged_customers": 1000,

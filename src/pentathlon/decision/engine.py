@@ -26,7 +26,7 @@ from pentathlon.models.order_value import OrderValueModel
 from pentathlon.models.protocol import ResponseModel
 from pentathlon.models.registry import model_class
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 CHUNK_ROWS = 100_000
 LIBRARIES = {

@@ -9,17 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pentathlon.evaluation.estimate import normal_quantile
-from pentathlon.fusion import fit_logistic
+from pentathlon.fusion import LogisticFit, fit_logistic
 from pentathlon.models.sampling import expit, logit
 
 MAX_SLOPE = 2.0
+NO_SPREAD = 1e-9
 ARM_RIDGE = 1.0
 """In observations: keeps the effect of a message that nobody bought after finite."""
+
+
+PARTS = ("any_email", "gains", "losses")
+"""Parts of a personal contrast that have slopes of their own."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +36,12 @@ class ContrastShrinkage:
     over messages), what the message does to everybody (``D_k``), and the rest, the personal
     contrast ``c_ik``. On held-out outcomes ``logit P(y) = b_i + d_k + s c_ik`` is fitted.
 
-    - The slope ``s`` is 1 when contrasts are honest, 0 when they are noise. It is shrunk by its
-      own reliability, ``s * (1 - 1 / z**2)`` with ``z`` its t-statistic (the positive-part rule
-      of James and Stein 1961), and kept within 0 and ``MAX_SLOPE``: models that shrink their own
-      interactions hard are too timid, and the slope gives back what held-out outcomes bear out.
+    - The contrast has three parts with a slope ``s`` each: what any e-mail does to the customer
+      (the mean over e-mails, and all that ``control`` has), and what speaks for or against one
+      e-mail beside the others. A slope is 1 where contrasts are honest, 0 where they are noise,
+      above 1 where models shrank their own interactions too hard, as they do most to strong
+      preferences. Each is shrunk by its own reliability, ``s * (1 - 1 / z**2)`` with ``z`` its
+      t-statistic (the positive-part rule of James and Stein 1961), within 0 and ``MAX_SLOPE``.
     - The effects ``d_k`` of e-mails are pulled to their common mean by empirical Bayes: with a
       few hundred orders a message, the best of them owes part of its lead to luck, and a lead
       that is luck outweighs personal contrasts that are not. ``control`` is no e-mail and stays.
@@ -44,17 +52,20 @@ class ContrastShrinkage:
         ``D_k``, mean predicted contrast of each message.
     shrunk_effect : tuple of float, length n_messages
         ``d_k`` as applied.
-    slope : float
-        The slope applied.
+    slopes : tuple of float, length 3
+        As applied, in the order of ``PARTS``.
     raw_slope, standard_error : float
-        As estimated.
+        Of one slope for the whole contrast: whether there are personal differences at all.
+    control : int or None
+        Column of ``control``.
     """
 
     message_effect: tuple[float, ...]
     shrunk_effect: tuple[float, ...]
-    slope: float
+    slopes: tuple[float, float, float]
     raw_slope: float
     standard_error: float
+    control: int | None
 
     @classmethod
     def fit(
@@ -65,7 +76,7 @@ class ContrastShrinkage:
         sampling_weight: NDArray[np.float64],
         control: int | None = None,
     ) -> ContrastShrinkage:
-        """Estimate slope and effects on held-out probabilities.
+        """Estimate slopes and effects on held-out probabilities.
 
         Parameters
         ----------
@@ -80,40 +91,55 @@ class ContrastShrinkage:
         base = z.mean(axis=1)
         effect = np.average(z - base[:, None], axis=0, weights=sampling_weight)
         rows = np.arange(len(message))
-        contrast = z[rows, message] - base - effect[message]
+        parts = np.column_stack(
+            [part[rows, message] for part in contrast_parts(z, effect, control)]
+        )
         sent = np.flatnonzero(np.bincount(message, minlength=n_messages))
         arms = (message[:, None] == sent).astype(np.float64)
-        personal = bool(np.std(contrast) >= 1e-9)
-        fit = fit_logistic(
-            np.column_stack([arms, contrast]) if personal else arms,
-            response,
-            sampling_weight,
-            offset=base + effect[message],
-            penalty=np.array([ARM_RIDGE] * len(sent) + [0.0] * personal),
-        )
+
+        def regress(contrast: NDArray[np.float64]) -> LogisticFit:
+            return fit_logistic(
+                np.column_stack([arms, contrast]),
+                response,
+                sampling_weight,
+                offset=base + effect[message],
+                penalty=np.array([ARM_RIDGE] * len(sent) + [0.0] * contrast.shape[1]),
+            )
+
+        informative = np.flatnonzero(parts.std(axis=0) >= NO_SPREAD)
+        fit = regress(parts[:, informative])
+        slopes = np.zeros(len(PARTS))
+        first = len(sent)
+        slopes[informative] = [
+            shrunk_slope(float(s), float(e))
+            for s, e in zip(fit.coefficients[first:], fit.standard_error[first:], strict=True)
+        ]
+        overall, error = 0.0, float("inf")
+        if len(informative):
+            whole = regress(parts.sum(axis=1)[:, None])
+            overall, error = float(whole.coefficients[-1]), float(whole.standard_error[-1])
         shifted = effect.copy()
-        shifted[sent] += fit.coefficients[: len(sent)]
+        shifted[sent] += fit.coefficients[:first]
         variance = np.full(n_messages, np.inf)
-        variance[sent] = fit.standard_error[: len(sent)] ** 2
+        variance[sent] = fit.standard_error[:first] ** 2
         e_mails = np.array([k for k in range(n_messages) if k != control])
         shifted[e_mails] = shrink_to_mean(shifted[e_mails], variance[e_mails])
-        slope = float(fit.coefficients[-1]) if personal else 0.0
-        error = float(fit.standard_error[-1]) if personal else float("inf")
         return cls(
-            tuple(float(e) for e in effect),
-            tuple(float(e) for e in shifted),
-            shrunk_slope(slope, error),
-            slope,
-            error,
+            message_effect=tuple(effect.tolist()),
+            shrunk_effect=tuple(shifted.tolist()),
+            slopes=(float(slopes[0]), float(slopes[1]), float(slopes[2])),
+            raw_slope=overall,
+            standard_error=error,
+            control=control,
         )
 
     @classmethod
     def none(cls, n_messages: int) -> ContrastShrinkage:
         """Leaves every probability as it is."""
-        return cls((0.0,) * n_messages, (0.0,) * n_messages, 1.0, 1.0, 0.0)
+        return cls((0.0,) * n_messages, (0.0,) * n_messages, (1.0, 1.0, 1.0), 1.0, 0.0, None)
 
     def lower_bound(self, confidence: float) -> float:
-        """One-sided lower confidence bound of the estimated slope."""
+        """One-sided lower confidence bound of the overall slope."""
         if not np.isfinite(self.standard_error):
             return float("-inf")
         return self.raw_slope - normal_quantile(confidence) * self.standard_error
@@ -121,37 +147,75 @@ class ContrastShrinkage:
     def predict(self, probability: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities with shrunk effects and contrasts, shape ``(n, n_messages)``."""
         effect, shrunk = np.array(self.message_effect), np.array(self.shrunk_effect)
-        if self.slope == 1.0 and (effect == shrunk).all():
+        if self.slopes == (1.0, 1.0, 1.0) and (effect == shrunk).all():
             return probability
         z = logit(probability)
-        base = z.mean(axis=1, keepdims=True)
-        return expit(base + shrunk + self.slope * (z - base - effect)).astype(np.float32)
+        index = z.mean(axis=1, keepdims=True) + shrunk
+        for slope, part in zip(self.slopes, contrast_parts(z, effect, self.control), strict=True):
+            if slope:
+                index += slope * part
+        return expit(index).astype(np.float32)
 
     def to_dict(self) -> dict[str, object]:
         """JSON-able form, the inverse of :meth:`from_dict`."""
         return {
             "message_effect": list(self.message_effect),
             "shrunk_effect": list(self.shrunk_effect),
-            "slope": self.slope,
+            "slopes": dict(zip(PARTS, self.slopes, strict=True)),
             "raw_slope": self.raw_slope,
             "standard_error": self.standard_error if np.isfinite(self.standard_error) else None,
+            "control": self.control,
         }
 
     @classmethod
-    def from_dict(cls, state: Mapping[str, object]) -> ContrastShrinkage:
+    def from_dict(cls, state: Mapping[str, Any]) -> ContrastShrinkage:
         """Rebuild from :meth:`to_dict`."""
-        effect = state["message_effect"]
-        shrunk = state.get("shrunk_effect", effect)  # engines saved before it shrank no effects
         error = state["standard_error"]
-        assert isinstance(effect, list)
-        assert isinstance(shrunk, list)
+        any_email, gains, losses = (float(state["slopes"][part]) for part in PARTS)
         return cls(
-            tuple(float(e) for e in effect),
-            tuple(float(e) for e in shrunk),
-            float(state["slope"]),  # type: ignore[arg-type]
-            float(state["raw_slope"]),  # type: ignore[arg-type]
-            float("inf") if error is None else float(error),  # type: ignore[arg-type]
+            tuple(float(e) for e in state["message_effect"]),
+            tuple(float(e) for e in state["shrunk_effect"]),
+            (any_email, gains, losses),
+            float(state["raw_slope"]),
+            float("inf") if error is None else float(error),
+            None if state["control"] is None else int(state["control"]),
         )
+
+
+def contrast_parts(
+    z: NDArray[np.float64], effect: NDArray[np.float64], control: int | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Split personal contrasts into what any e-mail does, and what one gains or loses by others.
+
+    Parameters
+    ----------
+    z : ndarray, shape (n, n_messages)
+        Log odds.
+    effect : ndarray, shape (n_messages,)
+        Mean contrast of each message.
+    control : int or None
+
+    Returns
+    -------
+    any_email, gains, losses : ndarray, shape (n, n_messages)
+        They add up to the contrasts.
+    """
+    contrast = z - z.mean(axis=1, keepdims=True) - effect
+    shared = np.zeros_like(contrast)
+    if control is not None:
+        e_mails = [k for k in range(z.shape[1]) if k != control]
+        shared[:, e_mails] = contrast[:, e_mails].mean(axis=1, keepdims=True)
+        shared[:, control] = contrast[:, control]
+    own = contrast - shared
+    return shared, np.maximum(own, 0.0), np.minimum(own, 0.0)
+
+
+def shrunk_slope(slope: float, standard_error: float) -> float:
+    """Slope after shrinking by its reliability, within 0 and ``MAX_SLOPE``."""
+    if slope <= max(standard_error, 0.0):
+        return 0.0
+    reliability = 1.0 - (standard_error / slope) ** 2
+    return float(np.clip(slope * reliability, 0.0, MAX_SLOPE))
 
 
 def shrink_to_mean(
@@ -181,11 +245,3 @@ def shrink_to_mean(
     pull = np.zeros(len(value))
     pull[seen] = tau2 / (tau2 + variance[seen])
     return np.asarray(mean + pull * (value - mean), dtype=np.float64)
-
-
-def shrunk_slope(slope: float, standard_error: float) -> float:
-    """Slope after shrinking by its reliability, within 0 and ``MAX_SLOPE``."""
-    if slope <= max(standard_error, 0.0):
-        return 0.0
-    reliability = 1.0 - (standard_error / slope) ** 2
-    return float(np.clip(slope * reliability, 0.0, MAX_SLOPE))

@@ -24,7 +24,7 @@ from pentathlon.evaluation.model_metrics import (
     metric_difference,
     metrics_table,
 )
-from pentathlon.evaluation.outcomes import LoggedOutcomes, Policy, one_hot
+from pentathlon.evaluation.outcomes import LoggedOutcomes, Policy, customer_clusters, one_hot
 from pentathlon.evaluation.policy_value import (
     SmoothingBias,
     best_constant,
@@ -63,6 +63,7 @@ __all__ = [
     "check_fold_provenance",
     "constant_values",
     "covered",
+    "customer_clusters",
     "emails_to_settle",
     "expected_observed",
     "f1_score",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeAlias
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from pentathlon.errors import EvaluationError
@@ -107,6 +108,17 @@ class LoggedOutcomes:
         """
         columns: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         return replace(self, **{k: v[rows] for k, v in columns.items() if v is not None})
+
+
+def customer_clusters(customer_id: Sequence[Any] | NDArray[Any]) -> NDArray[np.int64] | None:
+    """Code of each row's customer, shape ``(n,)``; ``None`` where nobody has several rows.
+
+    Parameters
+    ----------
+    customer_id : sequence or ndarray, length n
+    """
+    codes, customers = pd.factorize(np.asarray(customer_id, dtype=object))
+    return None if len(customers) == len(codes) else codes.astype(np.int64)
 
 
 def blocks(n: int) -> Iterator[slice]:

@@ -13,7 +13,7 @@ from pentathlon.contract.features import FeatureColumns
 from pentathlon.contract.messages import MessageSet
 from pentathlon.decision import DecisionEngine, logged_outcomes
 from pentathlon.errors import DataError, EvaluationError
-from pentathlon.evaluation import LoggedOutcomes
+from pentathlon.evaluation import LoggedOutcomes, customer_clusters
 from pentathlon.models.training import Report, silent
 from pentathlon.recipe import RecipeSettings, fit_recipe
 
@@ -96,13 +96,8 @@ class Judged:
             self.sampling_weight,
             self.order_values,
             self.messages,
-            self._cluster(),
+            customer_clusters(self.keys["customer_id"].to_numpy()),
         )
-
-    def _cluster(self) -> NDArray[np.int64] | None:
-        """Code of each row's customer, where customers have several rows."""
-        codes, customers = pd.factorize(self.keys["customer_id"])
-        return None if len(customers) == len(codes) else codes.astype(np.int64)
 
     def to_table(self) -> pd.DataFrame:
         """One table: the keys, then ``<what>__<message>`` columns."""

@@ -18,6 +18,7 @@ from pentathlon.decision import (
     choose_policy,
     logged_outcomes,
 )
+from pentathlon.evaluation import customer_clusters
 from pentathlon.features import DesignBuilder
 from pentathlon.fusion import FusionResult
 from pentathlon.fusion.settings import FusionSettings
@@ -54,8 +55,12 @@ def decide_policy(
     order_values: NDArray[np.float32],
     messages: MessageSet,
     settings: DecisionSettings,
+    cluster: NDArray[np.int64] | None = None,
 ) -> PolicyChoice:
-    """Choose the policy that ships on the cross-fitted training rows."""
+    """Choose the policy that ships on the cross-fitted training rows.
+
+    ``cluster`` is the code of each row's customer, where customers have several rows.
+    """
     outcomes = logged_outcomes(
         train.rows.message,
         train.propensity,
@@ -64,6 +69,7 @@ def decide_policy(
         train.rows.sampling_weight,
         order_values,
         messages,
+        cluster,
     )
     return choose_policy(
         fused, order_values, outcomes, train.rows.response, train.fold, messages, settings
@@ -121,7 +127,12 @@ def fit_recipe(
         report,
     )
     choice = decide_policy(
-        train, fitted.fusion.scores, fitted.order_values, messages, settings.decision
+        train,
+        fitted.fusion.scores,
+        fitted.order_values,
+        messages,
+        settings.decision,
+        customer_clusters(observations["customer_id"].to_numpy()),
     )
     engine = DecisionEngine(
         messages=messages,

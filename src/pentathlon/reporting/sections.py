@@ -262,15 +262,17 @@ def _fusion(results: Results) -> Section:
             f"{number(abs(ahead), 5)}, {clear} than two standard errors ({number(se, 5)} each)."
         )
     shrinkage = results.policy_choice.get("shrinkage") or {}
-    slope, raw = shrinkage.get("slope"), shrinkage.get("raw_slope")
-    if is_number(slope):
+    slopes, raw = shrinkage.get("slopes"), shrinkage.get("raw_slope")
+    if slopes:
         sentence = (
-            "Differences between messages are then shrunk by how far outcomes confirm them: "
-            f"personal ones keep {percent(slope, 0)} of their size"
+            "Personal differences between messages are then scaled to what outcomes bear out: "
+            f"what speaks for an e-mail to {percent(slopes['gains'], 0)} of what the models say, "
+            f"what speaks against one to {percent(slopes['losses'], 0)}, and whether to send a "
+            f"customer any to {percent(slopes['any_email'], 0)}"
         )
         if is_number(raw):
             sentence += (
-                f" (slope {number(raw, 2)}, standard error "
+                f" (one slope for all of it: {number(raw, 2)}, standard error "
                 f"{number(shrinkage.get('standard_error'), 2)})"
             )
         paragraphs.append(f"{sentence}.")

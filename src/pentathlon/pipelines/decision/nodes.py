@@ -10,6 +10,7 @@ import pandas as pd
 from pentathlon.contract import FeatureColumns
 from pentathlon.contract.scores import scores_array
 from pentathlon.decision import ContrastShrinkage, DecisionEngine
+from pentathlon.evaluation import customer_clusters
 from pentathlon.evaluation.provenance import check_fold_provenance
 from pentathlon.features import DesignBuilder
 from pentathlon.fusion import FusionModel
@@ -59,6 +60,7 @@ def choose_policy(
         scores_array(order_value_scores[train], message_set),
         message_set,
         settings,
+        customer_clusters(observations.loc[train, "customer_id"].to_numpy()),
     )
     verdict = choice.gate
     reason = verdict.reason
