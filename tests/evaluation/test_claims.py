@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from pentathlon.errors import EvaluationError
-from pentathlon.evaluation import AIPW, IPS, LoggedOutcomes, cap_order_value, honesty
+from pentathlon.evaluation import (
+    AIPW,
+    IPS,
+    LoggedOutcomes,
+    cap_order_value,
+    honesty,
+    honesty_slope,
+    paired_gain,
+)
 
 EXACT = {"rel": 1e-12, "abs": 1e-12}
 ORDERS = np.array([10.0, 0.0, 40.0, 100.0, 0.0])
@@ -108,3 +116,39 @@ def test_refuses_columns_that_do_not_fit(outcomes):
         honesty(
             POLICY, outcomes, MU, order_value=ORDERS, margin=MARGIN, own_prediction=np.ones((4, 2))
         )
+
+
+def test_the_honesty_slope_by_hand(outcomes):
+    # Against message 0 the policy claims (0, 1, 3, 0, 1) and AIPW gives gain = claim plus what
+    # residuals add: rows 1 and 2 were sent message 1, which only the policy sends there.
+    claim = np.array([0.0, 1.0, 3.0, 0.0, 1.0])
+    # row 4: message 0 was sent and the policy sends 1, so its residual counts against it.
+    gain = claim + np.array([0, 2 * (-0.1 - 2), 2 * (9.9 - 6), 0, -2 * (0 - 1)])
+    slope, intercept = np.polyfit(claim, gain, 1)
+    found = honesty_slope(POLICY, 0, outcomes, MU)
+    assert found.value == pytest.approx(slope, **EXACT)
+    residual = gain - slope * claim - intercept
+    centred = claim - claim.mean()
+    bread = (centred**2).mean()
+    variance = ((centred * residual) ** 2).sum() / bread**2 / 5 / 4
+    assert found.standard_error == pytest.approx(np.sqrt(variance), **EXACT)
+    assert paired_gain(POLICY, 0, outcomes, MU).value == pytest.approx(gain.mean(), **EXACT)
+
+
+def test_promises_twice_as_large_have_half_the_slope(outcomes):
+    honest = honesty_slope(POLICY, 0, outcomes, MU)
+    bold = honesty_slope(POLICY, 0, outcomes, MU, own_prediction=2 * MU)
+    assert bold.value == pytest.approx(honest.value / 2, **EXACT)
+
+
+def test_equal_promises_have_no_slope(outcomes):
+    assert honesty_slope(1, 0, outcomes, np.tile([1.0, 2.0], (5, 1))) is None
+    assert honesty_slope(POLICY, POLICY, outcomes, MU) is None
+
+
+def test_weights_of_the_honesty_slope_count_like_copies(outcomes):
+    copies = np.array([0, 0, 1, 2, 2, 3, 4])
+    weighted = replace(outcomes, sampling_weight=np.array([2.0, 1.0, 2.0, 1.0, 1.0]))
+    assert honesty_slope(POLICY, 0, weighted, MU).value == pytest.approx(
+        honesty_slope(POLICY[copies], 0, outcomes.take(copies), MU[copies]).value, **EXACT
+    )

@@ -1,7 +1,7 @@
 import pytest
 
 from pentathlon.reporting.caveats import caveats
-from pentathlon.reporting.sections import sections
+from pentathlon.reporting.sections import honesty, sections
 from pentathlon.reporting.verdict import alarm_sentence, claim_sentence, verdict
 
 
@@ -240,3 +240,21 @@ def test_a_symbol_precedes(say):
     _, text = say(currency="$", customers=5_000_000)
     assert text["profit"] == "$0.600"
     assert text["campaign_interval"] == "$2.00 to 4.00 million"
+
+
+@pytest.mark.parametrize(
+    ("slope", "low", "high", "expected"),
+    [
+        (0.9, 0.5, 1.3, "give 0.90 (0.50 to 1.30); customers who are promised more do gain more."),
+        (0.4, 0.2, 0.6, "do gain more, but less than promised."),
+        (0.4, -0.2, 1.0, "cannot tell yet"),
+        (-0.6, -0.9, -0.3, "do not trust the promises"),
+    ],
+)
+def test_the_honesty_slope_is_put_into_words(small_run, slope, low, high, expected):
+    head = {"honesty_slope": slope, "honesty_slope_lower": low, "honesty_slope_upper": high}
+    assert expected in words(honesty(small_run.results(headline=head)).paragraphs)
+
+
+def test_without_promises_there_is_no_honesty_slope(small_run):
+    assert "Honesty slope" not in words(honesty(small_run.results()).paragraphs)

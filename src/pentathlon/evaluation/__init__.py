@@ -5,7 +5,7 @@ from pentathlon.evaluation.calibration import (
     expected_observed,
     poisson_interval,
 )
-from pentathlon.evaluation.claims import Honesty, cap_order_value, honesty
+from pentathlon.evaluation.claims import Honesty, cap_order_value, honesty, honesty_slope
 from pentathlon.evaluation.estimate import Estimate, mean_estimate
 from pentathlon.evaluation.estimators import AIPW, DEFAULT_ESTIMATORS, IPS, SNIPS, Estimator
 from pentathlon.evaluation.gains import gains_table, score_bins, wilson_interval
@@ -70,6 +70,7 @@ __all__ = [
     "gains_table",
     "gate",
     "honesty",
+    "honesty_slope",
     "mean_estimate",
     "metric",
     "metric_difference",

@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from pentathlon.errors import EvaluationError
 from pentathlon.evaluation.estimate import Estimate, check_level, mean_estimate
-from pentathlon.evaluation.estimators import AIPW, Estimator, checked_policy, importance_ratio
+from pentathlon.evaluation.estimators import (
+    AIPW,
+    Estimator,
+    checked_policy,
+    effective_size,
+    importance_ratio,
+)
 from pentathlon.evaluation.outcomes import (
     LoggedOutcomes,
     Policy,
@@ -144,6 +150,77 @@ def honesty(
         top_orders=top_orders,
         capped=used.estimate(policy, replace(outcomes, profit=capped_profit), expected_profit),
         cap=cap,
+    )
+
+
+def honesty_slope(
+    policy: Policy,
+    baseline: Policy,
+    outcomes: LoggedOutcomes,
+    expected_profit: NDArray[Any],
+    *,
+    own_prediction: NDArray[Any] | None = None,
+    estimator: Estimator | None = None,
+) -> Estimate | None:
+    r"""Supported gain per unit of claimed gain, customer by customer.
+
+    .. math:: \psi_i(\pi) - \psi_i(\pi_0) = a + \beta \, (\mu_{\pi}(x_i) - \mu_{\pi_0}(x_i))
+
+    by weighted least squares: the best linear predictor of the gain from what the models
+    promise. 1 where promises are kept on average, 0 where they say nothing about who gains,
+    below 1 where they are too large.
+
+    Parameters
+    ----------
+    policy, baseline : int, ndarray of int (n,) or ndarray of float (n, n_messages)
+    outcomes : LoggedOutcomes
+        n rows that played no part in making the policy.
+    expected_profit : ndarray of float, shape (n, n_messages)
+        Out-of-fold predictions for the estimator, in currency.
+    own_prediction : ndarray of float, shape (n, n_messages), optional
+        The predictions that the policy promises by; ``expected_profit`` by default.
+    estimator : Estimator, optional
+        `AIPW` by default.
+
+    Returns
+    -------
+    Estimate or None
+        The slope, with a sandwich standard error (by customer where they have several rows);
+        ``None`` when the same gain is claimed for everyone.
+
+    Raises
+    ------
+    EvaluationError
+        When shapes disagree.
+
+    References
+    ----------
+    Chernozhukov, Demirer, Duflo, Fernandez-Val (2018), "Generic machine learning inference on
+    heterogeneous treatment effects in randomized experiments".
+    """
+    used = estimator or AIPW()
+    first = checked_policy(policy, outcomes, expected_profit)
+    second = checked_policy(baseline, outcomes, expected_profit)
+    own = expected_profit if own_prediction is None else own_prediction
+    check_expected_profit(own, outcomes)
+    claim = np.empty(outcomes.n)
+    for rows in blocks(outcomes.n):
+        claim[rows] = mean_under(first, own, rows) - mean_under(second, own, rows)
+    ratio, gain = used.terms(first, second, outcomes, expected_profit)
+    weight = np.ones(outcomes.n)
+    if outcomes.sampling_weight is not None:
+        weight = outcomes.sampling_weight.astype(np.float64)
+    centred = claim - np.average(claim, weights=weight)
+    spread = float(np.average(centred**2, weights=weight))
+    if spread <= 1e-12 * max(1.0, float(np.average(claim**2, weights=weight))):
+        return None
+    slope = float(np.average(centred * gain, weights=weight)) / spread
+    residual = gain - np.average(gain, weights=weight) - slope * centred
+    return mean_estimate(
+        slope + centred * residual / spread,
+        sampling_weight=outcomes.sampling_weight,
+        cluster=outcomes.cluster,
+        effective_sample_size=effective_size(np.abs(ratio), outcomes),
     )
 
 

@@ -18,6 +18,7 @@ from pentathlon.decision.policies import (
     Policy,
     candidate_policies,
     constant_name,
+    personalised,
 )
 from pentathlon.decision.profit import expected_profit
 from pentathlon.errors import EvaluationError
@@ -29,6 +30,7 @@ from pentathlon.evaluation import (
     agreement,
     emails_to_settle,
     honesty,
+    honesty_slope,
     paired_gain,
     percent_gain,
     project,
@@ -260,6 +262,20 @@ def _headline(
         "campaign_profit_lower": float(shipped["aipw_lower"]) * campaign.customers,
         "campaign_profit_upper": float(shipped["aipw_upper"]) * campaign.customers,
     }
+    # Of the personal policy even where it does not ship: a constant promises the same to all.
+    promise = honesty_slope(
+        personalised(judged.profit),
+        judged.messages.names.index(best_constant),
+        judged.outcomes(),
+        judged.profit,
+    )
+    if promise is not None:
+        lower, upper = promise.interval(settings.confidence)
+        headline |= {
+            "honesty_slope": promise.value,
+            "honesty_slope_lower": lower,
+            "honesty_slope_upper": upper,
+        }
     for label, baseline in (
         ("no_email", constant_name(CONTROL)),
         ("best_constant", constant_name(best_constant)),

@@ -75,9 +75,32 @@ def honesty(results: Results) -> Section:
             "A policy picked by its own predictions promises too much on average; only outcomes of "
             "customers who had no part in making it say what it earns. The shaded gap in the "
             "figure is the difference.",
+            *honesty_sentences(results),
         ],
         figures=["policy_profit"],
     )
+
+
+def honesty_sentences(results: Results) -> list[str]:
+    """How much of each promised gain outcomes give; nothing where all are promised the same."""
+    headline = results.headline
+    slope = headline.get("honesty_slope")
+    if not is_number(slope):
+        return []
+    low, high = headline["honesty_slope_lower"], headline["honesty_slope_upper"]
+    if low > 0:
+        verdict = "customers who are promised more do gain more"
+        if high < 1:
+            verdict += ", but less than promised"
+    elif high < 0:
+        verdict = "customers who are promised more gain less: do not trust the promises"
+    else:
+        verdict = "these customers cannot tell yet whether those who are promised more gain more"
+    return [
+        f"Honesty slope: for each unit that a personal message is predicted to gain over the best "
+        f"single one, outcomes give {number(slope, 2)} ({number(low, 2)} to {number(high, 2)}); "
+        f"{verdict}."
+    ]
 
 
 def _policies(results: Results) -> Section:
