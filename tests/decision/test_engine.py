@@ -16,14 +16,28 @@ from pentathlon.contract import MessageSet
 from pentathlon.decision import DecisionEngine, Prediction
 from pentathlon.decision import engine as engine_module
 from pentathlon.decision.engine import decisions_table, manifest_digest
+from pentathlon.decision.exploration import (
+    NO_EXPLORATION,
+    Draw,
+    ExplorationSettings,
+    explore,
+)
 from pentathlon.errors import ArtifactError, DataError
 from pentathlon.models.sampling import expit, logit
 
 COLUMNS = [
     *["customer_id", "message", "purchase_probability", "expected_order_value"],
     *["expected_profit", "expected_profit_of_control", "runner_up"],
-    *["runner_up_expected_profit", "policy", "propensity"],
+    *["runner_up_expected_profit", "policy", "decided_by", "propensity"],
 ]
+
+
+def certain(*choice: int) -> Draw:
+    """The policy's choice with nothing left to chance."""
+    n = len(choice)
+    return explore(
+        range(n), np.array(choice), np.zeros((n, 3)), NO_EXPLORATION, campaign="", control=None
+    )
 
 
 def test_decisions_by_hand() -> None:
@@ -33,7 +47,7 @@ def test_decisions_by_hand() -> None:
     table = decisions_table(
         np.array(["a", "b"], dtype=object),
         Prediction(p, 10 * p, profit, {}),
-        np.array([2, 1]),
+        certain(2, 1),
         messages,
         "personalised",
     )
@@ -55,7 +69,7 @@ def test_without_control_its_profit_is_missing() -> None:
     table = decisions_table(
         np.array(["a"], dtype=object),
         Prediction(p, p, p, {}),
-        np.array([1]),
+        certain(1),
         load_messages("water", "team"),
         "send team",
     )
@@ -145,6 +159,26 @@ def test_a_constant_policy_sends_everyone_the_same(
     differs = (best["message"] != message).to_numpy()
     assert differs.any()
     assert (decisions["runner_up"][differs] == best["message"][differs]).all()
+
+
+def test_what_is_left_to_chance_is_in_the_decisions(engine: DecisionEngine, retailer: Any) -> None:
+    exploration = ExplorationSettings(share=0.3, holdout=0.2)
+    usual = engine.decide(retailer.customers)
+    drawn = engine.decide(retailer.customers, exploration, "may")
+    assert set(usual["decided_by"]) == {"policy"}
+    assert set(drawn["decided_by"]) == {"policy", "exploration", "holdout"}
+    kept = drawn["decided_by"] == "policy"
+    assert (drawn["message"] == usual["message"])[kept].all()
+    assert set(drawn["message"][drawn["decided_by"] == "holdout"]) == {"control"}
+    # 0.8 * 0.3 / 3 for each message, 0.8 * 0.7 more for the policy's, 0.2 more for control.
+    expected = 0.08 + 0.56 * (drawn["message"] == usual["message"])
+    expected += 0.2 * (drawn["message"] == "control")
+    np.testing.assert_allclose(drawn["propensity"], expected)
+    # The prediction is that of the message that is sent, and the runner-up another one.
+    assert (drawn["message"] != drawn["runner_up"]).all()
+    assert (drawn["expected_profit"][~kept] <= usual["expected_profit"][~kept] + 1e-6).all()
+    other = engine.decide(retailer.customers, exploration, "june")
+    assert (other["message"] != drawn["message"]).any()
 
 
 def test_an_unknown_policy_is_refused(engine: DecisionEngine) -> None:

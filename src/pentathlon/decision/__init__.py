@@ -2,6 +2,7 @@
 
 from pentathlon.decision.choice import PolicyChoice, choose_policy, logged_outcomes
 from pentathlon.decision.engine import DecisionEngine, Prediction
+from pentathlon.decision.exploration import ExplorationSettings, explore
 from pentathlon.decision.policies import PERSONALISED, candidate_policies
 from pentathlon.decision.profit import expected_profit, realised_profit
 from pentathlon.decision.settings import DecisionSettings
@@ -12,11 +13,13 @@ __all__ = [
     "ContrastShrinkage",
     "DecisionEngine",
     "DecisionSettings",
+    "ExplorationSettings",
     "PolicyChoice",
     "Prediction",
     "candidate_policies",
     "choose_policy",
     "expected_profit",
+    "explore",
     "logged_outcomes",
     "realised_profit",
 ]

@@ -16,6 +16,12 @@ from numpy.typing import NDArray
 
 from pentathlon.contract.features import FeatureColumns
 from pentathlon.contract.messages import MessageSet
+from pentathlon.decision.exploration import (
+    NO_EXPLORATION,
+    Draw,
+    ExplorationSettings,
+    explore,
+)
 from pentathlon.decision.policies import PERSONALISED, constant_name, personalised
 from pentathlon.decision.profit import expected_profit
 from pentathlon.decision.shrinkage import ContrastShrinkage
@@ -115,35 +121,50 @@ class DecisionEngine:
         names = [constant_name(m) for m in self.messages]
         return np.full(len(profit), names.index(self.policy), dtype=np.int64)
 
-    def decide(self, customers: pd.DataFrame) -> pd.DataFrame:
+    def decide(
+        self,
+        customers: pd.DataFrame,
+        exploration: ExplorationSettings = NO_EXPLORATION,
+        campaign: str = "",
+    ) -> pd.DataFrame:
         """Decide for customers.
 
         Parameters
         ----------
         customers : DataFrame, n rows
             ``customer_id`` and the raw feature columns.
+        exploration : ExplorationSettings
+            What is left to chance; nothing by default.
+        campaign : str
+            Name of the campaign; each draws other customers.
 
         Returns
         -------
         DataFrame, n rows, same order
             customer_id, message, purchase_probability, expected_order_value, expected_profit,
             expected_profit_of_control (missing where there is no control), runner_up,
-            runner_up_expected_profit, policy, propensity (of the choice, under the policy).
+            runner_up_expected_profit, policy, decided_by (``policy``, ``exploration`` or
+            ``holdout``), propensity (probability with which the message was drawn).
         """
-        parts = [self._decide(part) for part in _chunks(customers)]
+        parts = [self._decide(part, exploration, campaign) for part in _chunks(customers)]
         if not parts:
-            return self._decide(customers)
+            return self._decide(customers, exploration, campaign)
         return pd.concat(parts, ignore_index=True)
 
-    def _decide(self, customers: pd.DataFrame) -> pd.DataFrame:
+    def _decide(
+        self, customers: pd.DataFrame, exploration: ExplorationSettings, campaign: str
+    ) -> pd.DataFrame:
         prediction = self.predict(build_features(customers, self.columns))
-        return decisions_table(
-            customers["customer_id"].astype(str).to_numpy(),
-            prediction,
+        customer_id = customers["customer_id"].astype(str).to_numpy()
+        draw = explore(
+            customer_id,
             self.choose(prediction.expected_profit),
-            self.messages,
-            self.policy,
+            prediction.expected_profit,
+            exploration,
+            campaign=campaign,
+            control=self.messages.control,
         )
+        return decisions_table(customer_id, prediction, draw, self.messages, self.policy)
 
     def save(self, folder: Path) -> None:
         """Write the engine as a folder of native formats with a manifest.
@@ -208,11 +229,12 @@ class DecisionEngine:
 def decisions_table(
     customer_id: NDArray[np.object_],
     prediction: Prediction,
-    choice: NDArray[np.int64],
+    draw: Draw,
     messages: MessageSet,
     policy: str,
 ) -> pd.DataFrame:
     """Decisions with what they were weighed against; see :meth:`DecisionEngine.decide`."""
+    choice = draw.choice
     rows = np.arange(len(choice))
     profit = prediction.expected_profit
     others = profit.copy()
@@ -235,9 +257,10 @@ def decisions_table(
             "runner_up": names[runner_up],
             "runner_up_expected_profit": profit[rows, runner_up],
             "policy": np.full(len(rows), policy, dtype=object),
-            "propensity": np.ones(len(rows)),
+            "decided_by": draw.decided_by,
+            "propensity": draw.of_choice,
         }
-    ).astype({"customer_id": "str", "message": "str", "runner_up": "str", "policy": "str"})
+    ).astype(dict.fromkeys(("customer_id", "message", "runner_up", "policy", "decided_by"), "str"))
 
 
 def library_versions() -> dict[str, str]:

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pentathlon.decision.exploration import NO_EXPLORATION, ExplorationSettings
+
 
 class DecisionSettings(BaseModel):
     """How the policy that ships is chosen.
@@ -22,7 +24,10 @@ class DecisionSettings(BaseModel):
         Estimator of the gate's paired gain: AIPW with order-size smoothing (tighter, valid when
         the order-value model is unbiased under every message; evaluation tests that) or without.
     shrink_contrasts : bool
-        Whether personal contrasts are shrunk by their reliability before the choice.
+        Whether leads of messages and personal contrasts are shrunk by their reliability before
+        the choice.
+    exploration : ExplorationSettings
+        What decisions leave to chance; nothing by default.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,3 +36,4 @@ class DecisionSettings(BaseModel):
     contrast_confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.99
     estimator: Literal["smoothed", "plain"] = "smoothed"
     shrink_contrasts: bool = True
+    exploration: ExplorationSettings = NO_EXPLORATION

@@ -19,6 +19,7 @@ from pentathlon.models.protocol import ResponseModel
 from pentathlon.models.registry import MODEL_NAMES
 from pentathlon.pipelines.data_processing.params import MessagesParams
 from pentathlon.pipelines.decision.params import DecisionParams
+from pentathlon.pipelines.evaluation.params import CampaignParams
 from pentathlon.recipe import Observed, decide_policy
 
 logger = logging.getLogger(__name__)
@@ -117,20 +118,29 @@ def assemble_engine(
     )
 
 
-def decide(decision_engine: DecisionEngine, customers: pd.DataFrame) -> pd.DataFrame:
+def decide(
+    decision_engine: DecisionEngine,
+    customers: pd.DataFrame,
+    settings: DecisionParams,
+    campaign: CampaignParams,
+) -> pd.DataFrame:
     """Decide for every customer.
 
     Parameters
     ----------
     decision_engine : DecisionEngine
     customers : DataFrame
+    settings : DecisionParams
+        Its exploration is what is left to chance.
+    campaign : CampaignParams
+        Its name is part of the draw.
 
     Returns
     -------
     DataFrame
         See :meth:`pentathlon.decision.DecisionEngine.decide`.
     """
-    decisions = decision_engine.decide(customers)
+    decisions = decision_engine.decide(customers, settings.exploration, campaign.name)
     shares = decisions["message"].value_counts(normalize=True)
     logger.info(
         "decided for %s customers: %s",

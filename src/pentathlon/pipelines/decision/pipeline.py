@@ -52,7 +52,7 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
             ),
             Node(
                 decide,
-                inputs=["decision_engine", "customers"],
+                inputs=["decision_engine", "customers", "params:decision", "params:campaign"],
                 outputs="decisions",
                 name="decide",
                 namespace="decision",
