@@ -209,10 +209,18 @@ class AIPW(Estimator):
     Parameters
     ----------
     smoothed : bool
-        Order-size smoothing: ``Y`` in the correction is replaced by `smoothed_profit` of the
-        outcomes (margin x response x predicted order value - cost). Tighter where order sizes
-        are noisy; valid when the order-value model is unbiased under each message. Report both
-        and test the difference with `smoothing_bias`.
+        Order-size smoothing: ``Y`` in the correction is replaced by ``S``, the `smoothed_profit`
+        of the outcomes (margin x response x predicted order value - cost). What orders were
+        larger or smaller than predicted is credited by message instead of row by row,
+
+        .. math:: \psi_i \mathrel{+}= R_{A_i} (Y_i - S_i) + t_{A_i} (\rho_i - R_{A_i}) g_i
+
+        with ``g`` the smoothed margin before cost, ``R_k = sum rho g / sum g`` the mean
+        importance ratio of message k's orders and ``t_k = sum (Y - S) / sum g`` by how much they
+        exceed the prediction. A constant policy is then worth what it is without smoothing, up
+        to the weights; a policy that picks some of a message's customers is valued more tightly.
+        Valid when the order-value model is right about customers up to one factor per message.
+        Report both and test the difference with `smoothing_bias`.
 
     References
     ----------
@@ -246,6 +254,8 @@ class AIPW(Estimator):
             influence[rows] = _mean_difference(policy, baseline, expected_profit, rows) + ratio[
                 rows
             ] * (outcome[rows] - predicted)
+        if self.smoothed:
+            influence += _order_sizes_by_message(ratio, outcomes)
         return ratio, influence
 
 
@@ -300,6 +310,30 @@ def _mean_difference(
         return difference
     mean = mean_under(policy, values, rows)
     return mean if baseline is None else mean - mean_under(baseline, values, rows)
+
+
+def _order_sizes_by_message(ratio: Floats, outcomes: LoggedOutcomes) -> Floats:
+    """Credit realised minus smoothed profit with the mean importance ratio of its message."""
+    smoothed = required_smoothed_profit(outcomes).astype(np.float64)
+    weight = np.ones(outcomes.n) if outcomes.sampling_weight is None else outcomes.sampling_weight
+    excess = outcomes.profit - smoothed
+    # A row without a response holds minus the message's cost, the least there is.
+    least = np.full(int(outcomes.message.max()) + 1, np.inf)
+    np.minimum.at(least, outcomes.message, smoothed)
+    margin = smoothed - least[outcomes.message]
+    size = len(least)
+
+    def by_message(values: Floats) -> Floats:
+        sums: Floats = np.bincount(outcomes.message, weight * values, minlength=size).astype(float)
+        return sums
+
+    total = by_message(margin)
+    known = total > 0
+    divisor = np.where(known, total, 1.0)
+    mean_ratio = np.where(known, by_message(ratio * margin) / divisor, 0.0)[outcomes.message]
+    factor = np.where(known, by_message(excess) / divisor, 0.0)[outcomes.message]
+    credit: Floats = mean_ratio * excess + factor * (ratio - mean_ratio) * margin
+    return credit
 
 
 def _linearised_ratio(ratio: Floats, outcomes: LoggedOutcomes) -> Floats:

@@ -23,8 +23,6 @@ from pentathlon.evaluation.estimators import (
     Estimator,
     checked_policy,
     effective_size,
-    importance_ratio,
-    required_smoothed_profit,
     weighted_mean,
 )
 from pentathlon.evaluation.outcomes import (
@@ -157,11 +155,10 @@ def smoothing_bias(
     EvaluationError
         Without ``smoothed_profit``.
     """
-    smoothed_profit = required_smoothed_profit(outcomes)
     checked = checked_policy(policy, outcomes, expected_profit)
-    ratio = importance_ratio(checked, None, outcomes)
-    size = effective_size(ratio, outcomes)
-    difference = weighted_mean(ratio * (smoothed_profit - outcomes.profit), outcomes, size)
+    ratio, plain = AIPW().terms(checked, None, outcomes, expected_profit)
+    _, smoothed = AIPW(smoothed=True).terms(checked, None, outcomes, expected_profit)
+    difference = weighted_mean(smoothed - plain, outcomes, effective_size(ratio, outcomes))
     return SmoothingBias(
         plain=AIPW().estimate(policy, outcomes, expected_profit),
         smoothed=AIPW(smoothed=True).estimate(policy, outcomes, expected_profit),
