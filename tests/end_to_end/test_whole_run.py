@@ -7,16 +7,16 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from pentathlon.contract import MessageSet
 from pentathlon.errors import CalibrationError
 from pentathlon.fusion.settings import FusionSettings
 from pentathlon.models.registry import MODEL_NAMES
 from pentathlon.pipeline_registry import register_pipelines
+from pentathlon.pipelines.data_processing.params import MessagesParams
 from pentathlon.pipelines.fusion.nodes import check_calibration
 
 MARGIN = 0.4  # of every message; sending costs nothing
 MESSAGES = ("control", "endurance", "strength", "water", "team", "backcountry", "racquet")
-SETTINGS = {name: {"margin": MARGIN} for name in MESSAGES}
+SETTINGS = MessagesParams.model_validate({name: {"margin": MARGIN} for name in MESSAGES})
 
 
 class Page(HTMLParser):
@@ -160,8 +160,8 @@ def test_the_value_of_what_ships_can_be_recomputed_by_hand(finished):
 
     judged = finished.load("judged")
     predicted = judged[[f"expected_profit__{m}" for m in MESSAGES]].to_numpy(dtype=np.float64)
-    code = MessageSet(SETTINGS).codes(scores["message"])
-    chosen = MessageSet(SETTINGS).codes(scores["decision"])
+    code = SETTINGS.message_set().codes(scores["message"])
+    chosen = SETTINGS.message_set().codes(scores["decision"])
     rows = np.arange(len(scores))
     robust = predicted[rows, chosen] + ratio * (scores["profit"] - predicted[rows, code])
     assert shipped["aipw"] == pytest.approx(robust.mean(), rel=1e-6)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pentathlon.pipelines.data_processing.params import MessagesParams
 from pentathlon.pipelines.feature_engineering.nodes import engineer_features, fit_design
 
 SMALL = runpy.run_path(str(Path(__file__).parents[1] / "decision" / "small_retailer.py"))
@@ -21,7 +22,8 @@ def retailer() -> Any:
 
 
 def test_shuffled_outcomes_leave_the_model_input_as_it_is(retailer: Any) -> None:
-    observations, messages = retailer.observations, retailer.messages.to_dict()
+    observations = retailer.observations
+    messages = MessagesParams.model_validate(retailer.messages.to_dict())
     shuffled = observations.copy()
     order = np.random.default_rng(1).permutation(len(shuffled))
     for outcome in ("response", "order_value", "message", "propensity", "sampling_weight"):
@@ -43,7 +45,8 @@ def test_the_model_input_follows_the_observations(retailer: Any) -> None:
 
 
 def test_test_rows_teach_the_design_nothing(retailer: Any) -> None:
-    observations, messages = retailer.observations, retailer.messages.to_dict()
+    observations = retailer.observations
+    messages = MessagesParams.model_validate(retailer.messages.to_dict())
     features = retailer.model_input.copy()
     reference = fit_design(features, observations, retailer.columns, messages)
     test = (observations["split"] == "test").to_numpy()

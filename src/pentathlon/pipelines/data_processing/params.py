@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pydantic import RootModel, model_validator
 
 from pentathlon.contract import Message, MessageSet
@@ -23,6 +25,10 @@ class MessagesParams(RootModel[dict[str, Message]]):
         except ParameterError as error:
             raise ValueError(str(error)) from error
         return self
+
+    def __iter__(self) -> Iterator[str]:  # type: ignore[override]
+        """Names of the messages, as a mapping gives its keys."""
+        return iter(self.root)
 
     def message_set(self) -> MessageSet:
         """The messages as the library packages take them."""
