@@ -32,7 +32,7 @@ class DecisionSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.7
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.8
     contrast_confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.99
     estimator: Literal["smoothed", "plain"] = "smoothed"
     shrink_contrasts: bool = True
