@@ -12,21 +12,27 @@ profit. Results are appended to a file as they come, and campaigns already in it
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
-import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 from numpy.typing import NDArray
 
+from kept_fits import (
+    PROJECT,
+    RESULTS,
+    KeptFit,
+    fingerprint,
+    keep_fit,
+    parameters,
+    recipe_settings,
+)
 from pentathlon.contract import FeatureColumns, MessageSet
 from pentathlon.contract.process import process_customer_file
-from pentathlon.decision import ContrastShrinkage, DecisionEngine, DecisionSettings
+from pentathlon.decision import DecisionSettings
 from pentathlon.decision.policies import constant_name, personalised
 from pentathlon.decision.profit import expected_profit
 from pentathlon.evaluation import AIPW, covered, paired_gain, true_value
@@ -35,38 +41,18 @@ from pentathlon.judgement.judged import judge_test_rows
 from pentathlon.judgement.truth import compare_with_truth, true_profit_of
 from pentathlon.models.tuning import StudyStore
 from pentathlon.pipelines.data_processing.params import DataProcessingParams
-from pentathlon.pipelines.decision.params import DecisionParams
-from pentathlon.pipelines.fusion.params import FusionParams
-from pentathlon.pipelines.order_value.params import OrderValueParams
 from pentathlon.pipelines.training.params import RandomnessParams, TrainingParams
 from pentathlon.recipe import (
     Observed,
     RecipeSettings,
     decide_policy,
-    fit_models,
     make_fitter,
     tune_model,
 )
 from pentathlon.simulation import SimulationConfig, simulate_retailer
 
-PROJECT = Path(__file__).resolve().parents[1]
 TUNING_SEED = 1_000
 """Seed of the draw that hyper-parameters are tuned on; no campaign uses it."""
-FITTING_CODE = (
-    *("contract", "features", "models", "fusion", "simulation"),
-    *("recipe/observed.py", "recipe/fitting.py"),
-)
-"""What fitted models depend on, below the package; they are kept while it stays the same."""
-NO_PART_OF_FITS = ("decision", "evaluation", "campaign", "simulation")
-"""Blocks of parameters that come after fitting, or that the benchmark replaces."""
-
-
-def parameters() -> dict[str, Any]:
-    """Parameters of the base environment."""
-    merged: dict[str, Any] = {}
-    for path in sorted((PROJECT / "conf" / "base").glob("parameters*.yml")):
-        merged |= yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    return merged
 
 
 def prepare(kind: str, seed: int, rows: int, config: dict[str, Any]) -> tuple[Any, ...]:
@@ -137,11 +123,8 @@ class Campaign:
     Attributes
     ----------
     observations, features, truth : DataFrame
-    train : Observed
-    engine : DecisionEngine
-        Ships no e-mail: no policy has been chosen.
-    fused, order_values : ndarray of float32, shape (n_train, n_messages)
-        Cross-fitted.
+    fit : KeptFit
+        Of the training rows.
     practice : ndarray of float32, shape (n_test, n_messages)
         Expected profit by the published practice.
     """
@@ -149,36 +132,8 @@ class Campaign:
     observations: pd.DataFrame
     features: pd.DataFrame
     truth: pd.DataFrame
-    train: Observed
-    engine: DecisionEngine
-    fused: NDArray[np.float32]
-    order_values: NDArray[np.float32]
+    fit: KeptFit
     practice: NDArray[np.float32]
-
-
-def recipe_settings(config: dict[str, Any], fixed: dict[str, dict[str, Any]]) -> RecipeSettings:
-    """Settings of the base environment with fixed hyper-parameters."""
-    return RecipeSettings(
-        training={
-            name: TrainingParams.model_validate(block | {"fixed": fixed[name]})
-            for name, block in config["training"].items()
-        },
-        order_value=OrderValueParams.model_validate(config["order_value"]),
-        fusion=FusionParams.model_validate(config["fusion"]),
-        decision=DecisionParams.model_validate(config["decision"]),
-        randomness=RandomnessParams.model_validate(config["randomness"]),
-    )
-
-
-def fingerprint(config: dict[str, Any], fixed: dict[str, dict[str, Any]]) -> str:
-    """Hash of the parameters and the code that a fit depends on; the decision is no part of it."""
-    parts = {key: block for key, block in config.items() if key not in NO_PART_OF_FITS}
-    digest = hashlib.sha256(json.dumps([parts, fixed], sort_keys=True, default=str).encode())
-    for package in FITTING_CODE:
-        place = PROJECT / "src" / "pentathlon" / package
-        for path in [place] if place.is_file() else sorted(place.rglob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def fit_campaign(
@@ -194,57 +149,17 @@ def fit_campaign(
     observations, features, truth = prepare(kind, seed, rows, config)
     messages = MessageSet(config["messages"])
     columns = FeatureColumns.model_validate(config["features"])
-    in_training = (observations["split"] == "train").to_numpy()
-    builder = DesignBuilder.fit(features[in_training], columns, messages)
-    train = Observed.training_rows(observations, features, builder, messages)
+    train = (observations["split"] == "train").to_numpy()
     home = folder / "fits" / f"{kind}_{seed}_{rows}"
-    if not (home / mark).is_file():
-        shutil.rmtree(home, ignore_errors=True)
-        (home / "engine").mkdir(parents=True)
-        fitted = fit_models(
-            train,
-            builder,
-            settings.training,
-            settings.order_value,
-            settings.fusion,
-            settings.randomness,
+    fit = keep_fit(home, mark, observations[train], features[train], columns, messages, settings)
+    kept = home / "practice.npy"
+    if not kept.is_file():
+        xgboost = settings.training["xgboost"]
+        practice = published_practice(
+            observations, features, messages, xgboost, fit.engine.builder, settings.randomness
         )
-        DecisionEngine(
-            messages=messages,
-            columns=columns,
-            builder=builder,
-            models=fitted.models,
-            fusion=fitted.fusion.model,
-            order_value=fitted.order_value.model,
-            shrinkage=ContrastShrinkage.none(len(messages)),
-            policy=constant_name(messages.names[0]),
-        ).save(home / "engine")
-        np.savez(
-            home / "scores.npz",
-            fused=fitted.fusion.scores,
-            order_values=fitted.order_values,
-            practice=published_practice(
-                observations,
-                features,
-                messages,
-                settings.training["xgboost"],
-                builder,
-                settings.randomness,
-            ),
-            **{f"model_{name}": scores for name, scores in fitted.scores.items()},
-        )
-        (home / mark).touch()
-    with np.load(home / "scores.npz") as scores:
-        return Campaign(
-            observations=observations,
-            features=features,
-            truth=truth,
-            train=train,
-            engine=DecisionEngine.load(home / "engine"),
-            fused=scores["fused"],
-            order_values=scores["order_values"],
-            practice=scores["practice"],
-        )
+        np.save(kept, practice)
+    return Campaign(observations, features, truth, fit, np.load(kept))
 
 
 def informed_pick(fitted: Campaign) -> float:
@@ -255,13 +170,13 @@ def informed_pick(fitted: Campaign) -> float:
     expected orders of the message's training rows). No estimator from these orders is more
     precise; what it loses is the price of having no more orders than that.
     """
-    messages = fitted.engine.messages
+    messages = fitted.fit.engine.messages
     ids = fitted.observations.loc[fitted.observations["split"] == "train", "customer_id"]
     truth = fitted.truth.set_index(fitted.truth["custid"].astype(str)).loc[ids.astype(str)]
     probability = truth[[f"purchase_probability_{m}" for m in messages]].to_numpy()
     order_value = truth[[f"expected_order_value_{m}" for m in messages]].to_numpy()
     value = expected_profit(probability, order_value, messages).mean(axis=0, dtype=np.float64)
-    sent, response = fitted.train.rows.message, fitted.train.rows.response
+    sent, response = fitted.fit.train.rows.message, fitted.fit.train.rows.response
     expected = np.bincount(sent, probability[np.arange(len(sent)), sent])
     factor = np.bincount(sent, response) / expected
     picked = int(np.argmax(factor * value))
@@ -272,9 +187,11 @@ def decide_campaign(
     kind: str, seed: int, rows: int, fitted: Campaign, decision: DecisionSettings
 ) -> dict[str, Any]:
     """Choose the policy of a fitted campaign and hold it against the truth."""
-    messages, truth = fitted.engine.messages, fitted.truth
-    choice = decide_policy(fitted.train, fitted.fused, fitted.order_values, messages, decision)
-    engine = replace(fitted.engine, shrinkage=choice.shrinkage, policy=choice.policy)
+    messages, truth = fitted.fit.engine.messages, fitted.truth
+    choice = decide_policy(
+        fitted.fit.train, fitted.fit.fused, fitted.fit.order_values, messages, decision
+    )
+    engine = fitted.fit.engine.shipping(choice)
     judged = judge_test_rows(engine, fitted.observations, fitted.features)
     summary, policies = compare_with_truth(judged, truth, 0.95)
     gate = choice.gate
@@ -371,8 +288,8 @@ def main() -> None:
             done.append(decide_campaign(*draw, fitted, settings.decision))
             print(json.dumps(done[-1]), flush=True)
     results = pd.DataFrame(done)
-    (PROJECT / "benchmarks" / "results").mkdir(exist_ok=True)
-    kept = PROJECT / "benchmarks" / "results" / f"campaigns_{arguments.first_seed}.json"
+    RESULTS.mkdir(exist_ok=True)
+    kept = RESULTS / f"campaigns_{arguments.first_seed}.json"
     kept.write_text(json.dumps(done, indent=1) + "\n", encoding="utf-8")
     print(table(results).T.to_string())
     print(

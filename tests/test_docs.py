@@ -1,9 +1,9 @@
 """What the documentation shows must work: links, commands, parameters, examples."""
 
-import inspect
 import re
 import shlex
 import shutil
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,19 @@ from kedro.validation import ParameterValidator
 
 from pentathlon import runs as runs_module
 from pentathlon.cli import cli
+from pentathlon.contract import MessageSet
 from pentathlon.contract.source import FileContract
+from pentathlon.decision import SendingSettings
+from pentathlon.decision.rules import Condition, LimitSettings, RuleSettings
+from pentathlon.decision.rules.settings import (
+    ConsentRule,
+    CoolDown,
+    EligibilityRule,
+    FrequencyCap,
+    MandatoryMessage,
+    MessagePeriod,
+    PressureRule,
+)
 from pentathlon.models import MODEL_NAMES, model_class
 from pentathlon.models.order_value import LEVEL_MODELS
 from pentathlon.pipeline_registry import register_pipelines
@@ -40,7 +52,7 @@ def text(page: Path) -> str:
 
 def blocks(page: Path, language: str) -> list[str]:
     found = re.findall(rf"^([ ]*)```{language}\n(.*?)^\1```", text(page), flags=re.M | re.S)
-    return [inspect.cleandoc(body) + "\n" for _, body in found]
+    return [textwrap.dedent(body).strip("\n") + "\n" for _, body in found]
 
 
 def prose(page: Path) -> str:
@@ -447,3 +459,29 @@ def test_the_value_that_the_readme_recomputes_is_the_one_of_the_library(finished
     followed = scores["message"] == scores["decision"]
     weight = followed / scores["propensity"] * scores["sampling_weight"]
     assert (weight * scores["profit"]).mean() == pytest.approx(expected)
+
+
+# --- rules and limits
+
+
+@pytest.mark.parametrize("page", ["docs/reference/rules.md", "docs/how-to/campaign-limits.md"])
+def test_rules_that_are_shown_are_valid_and_about_messages_that_exist(page):
+    base = yaml.safe_load((ROOT / "conf" / "base" / "parameters.yml").read_text(encoding="utf-8"))
+    messages = MessageSet(base["messages"])
+    (example,) = blocks(ROOT / page, "yaml")
+    shown = yaml.safe_load(example)
+    settings = SendingSettings.model_validate(shown["decision"])
+    named = [*settings.rules.eligibility, *settings.rules.periods, *settings.limits]
+    assert named
+    assert {m for rule in named for m in rule.messages or ()} <= set(messages)
+    assert {rule.message for rule in settings.rules.mandatory} <= set(messages)
+    assert set(settings.levers) <= set(messages)
+
+
+def test_every_key_of_rules_and_limits_is_explained():
+    page = prose(ROOT / "docs" / "reference" / "rules.md")
+    words = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", page))))
+    models = [LimitSettings, RuleSettings, Condition, ConsentRule, EligibilityRule, MessagePeriod]
+    models += [FrequencyCap, CoolDown, MandatoryMessage, PressureRule]
+    for model in models:
+        assert set(model.model_fields) - words <= {"message"}, model.__name__

@@ -172,9 +172,13 @@ def test_a_folds_outcomes_do_not_reach_those_who_judge_it(retailer: Any) -> None
     changed = small.observations.copy()
     changed.loc[mine, "response"] = 1 - changed.loc[mine, "response"]
     changed.loc[mine, "order_value"] = np.where(changed.loc[mine, "response"] == 1, 40.0, 0.0)
+
+    def refit(observations: pd.DataFrame, model_input: pd.DataFrame) -> DecisionEngine:
+        recipe = fit_recipe(observations, model_input, small.columns, small.messages, settings())
+        return recipe.engine
+
     before, after = (
-        judge_cross_fitted(o, small.model_input, small.columns, small.messages, settings())
-        for o in (small.observations, changed)
+        judge_cross_fitted(o, small.model_input, refit) for o in (small.observations, changed)
     )
     judged = (before.keys["fold"] == 0).to_numpy()
     np.testing.assert_array_equal(after.profit[judged], before.profit[judged])

@@ -61,8 +61,11 @@ def test_nothing_comes_into_the_pipelines_but_the_raw_file_and_what_may_be_absen
     def inputs(pipeline):
         return {name for name in pipeline.inputs() if not name.startswith("params:")}
 
-    assert inputs(registry["__default__"]) == stores
-    assert inputs(registry["engine"]) == stores | {"raw_customers", "truth"}
+    asked_by_rules = {
+        *("customer_attributes", "suppression_list", "contact_history", "purchase_history")
+    }
+    assert inputs(registry["__default__"]) == stores | asked_by_rules
+    assert inputs(registry["engine"]) == stores | asked_by_rules | {"raw_customers", "truth"}
 
 
 def test_node_names_are_unique_and_snake_case(registry):

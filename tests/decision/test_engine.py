@@ -15,29 +15,29 @@ import pytest
 from pentathlon.contract import MessageSet
 from pentathlon.decision import DecisionEngine, Prediction
 from pentathlon.decision import engine as engine_module
-from pentathlon.decision.engine import decisions_table, manifest_digest
-from pentathlon.decision.exploration import (
-    NO_EXPLORATION,
-    Draw,
-    ExplorationSettings,
-    explore,
-)
+from pentathlon.decision.decisions import decisions_table
+from pentathlon.decision.engine import manifest_digest
+from pentathlon.decision.exploration import ExplorationSettings
+from pentathlon.decision.plan import Plan, make_plan
+from pentathlon.decision.rules import Screen
+from pentathlon.decision.settings import FREE, SendingSettings
 from pentathlon.errors import ArtifactError, DataError
 from pentathlon.models.sampling import expit, logit
 
 COLUMNS = [
     *["customer_id", "message", "purchase_probability", "expected_order_value"],
     *["expected_profit", "expected_profit_of_control", "runner_up"],
-    *["runner_up_expected_profit", "policy", "decided_by", "propensity"],
+    *["runner_up_expected_profit", "policy", "decided_by", "preferred", "removed", "propensity"],
 ]
 
 
-def certain(*choice: int) -> Draw:
-    """The policy's choice with nothing left to chance."""
+def certain(messages: MessageSet, *choice: int) -> Plan:
+    """The policy's choice with no rule, no limit and nothing left to chance."""
     n = len(choice)
-    return explore(
-        range(n), np.array(choice), np.zeros((n, 3)), NO_EXPLORATION, campaign="", control=None
-    )
+    worth = np.zeros((n, len(messages)), dtype=np.float32)
+    worth[np.arange(n), list(choice)] = 1
+    ids = np.arange(n).astype(object)
+    return make_plan(worth, np.array(choice), Screen.open(ids, len(messages)), FREE, messages)
 
 
 def test_decisions_by_hand() -> None:
@@ -47,7 +47,7 @@ def test_decisions_by_hand() -> None:
     table = decisions_table(
         np.array(["a", "b"], dtype=object),
         Prediction(p, 10 * p, profit, {}),
-        certain(2, 1),
+        certain(messages, 2, 1),
         messages,
         "personalised",
     )
@@ -66,11 +66,12 @@ def test_decisions_by_hand() -> None:
 
 def test_without_control_its_profit_is_missing() -> None:
     p = np.array([[0.1, 0.2]], dtype=np.float32)
+    messages = load_messages("water", "team")
     table = decisions_table(
         np.array(["a"], dtype=object),
         Prediction(p, p, p, {}),
-        certain(1),
-        load_messages("water", "team"),
+        certain(messages, 1),
+        messages,
         "send team",
     )
     assert table["expected_profit_of_control"].isna().all()
@@ -162,9 +163,9 @@ def test_a_constant_policy_sends_everyone_the_same(
 
 
 def test_what_is_left_to_chance_is_in_the_decisions(engine: DecisionEngine, retailer: Any) -> None:
-    exploration = ExplorationSettings(share=0.3, holdout=0.2)
+    exploration = SendingSettings(exploration=ExplorationSettings(share=0.3, holdout=0.2))
     usual = engine.decide(retailer.customers)
-    drawn = engine.decide(retailer.customers, exploration, "may")
+    drawn = engine.decide(retailer.customers, exploration, campaign="may")
     assert set(usual["decided_by"]) == {"policy"}
     assert set(drawn["decided_by"]) == {"policy", "exploration", "holdout"}
     kept = drawn["decided_by"] == "policy"
@@ -177,7 +178,7 @@ def test_what_is_left_to_chance_is_in_the_decisions(engine: DecisionEngine, reta
     # The prediction is that of the message that is sent, and the runner-up another one.
     assert (drawn["message"] != drawn["runner_up"]).all()
     assert (drawn["expected_profit"][~kept] <= usual["expected_profit"][~kept] + 1e-6).all()
-    other = engine.decide(retailer.customers, exploration, "june")
+    other = engine.decide(retailer.customers, exploration, campaign="june")
     assert (other["message"] != drawn["message"]).any()
 
 
@@ -274,7 +275,7 @@ def older_library(folder: Path) -> None:
         (break_manifest, "not valid JSON"),
         (list_manifest, "not valid: it is no JSON object"),
         (cheapen, "its manifest.json is not the one that was written"),
-        (edit(format=1), "has format 1, this version reads format 2"),
+        (edit(format=2), "has format 2, this version reads format 3"),
         (edit(format=None), "has format None"),
         (edit(shrinkage=None), r"lacks \['shrinkage'\]"),
         (older_library, r"saved with scikit-learn 0\.24\.2 \(here 1\.\d"),

@@ -12,7 +12,6 @@ from pentathlon.decision import Prediction
 from pentathlon.errors import DataError, EvaluationError
 from pentathlon.evaluation import IPS
 from pentathlon.judgement import Judged, judge_cross_fitted, judge_test_rows
-from pentathlon.judgement import judged as judged_module
 
 
 def test_a_table_holds_everything(judged: Judged) -> None:
@@ -92,39 +91,16 @@ class StubEngine:
         return profit.argmax(axis=1)
 
 
-@pytest.fixture
-def fitted(monkeypatch: pytest.MonkeyPatch) -> list[StubEngine]:
-    """Engines made by a stand-in for the recipe."""
-    engines: list[StubEngine] = []
+def test_cross_fitted_engines_never_saw_the_rows_they_judge(retailer: Any) -> None:
+    fitted: list[StubEngine] = []
 
-    class Recipe:
-        def __init__(self, observations: pd.DataFrame, messages: MessageSet) -> None:
-            seen = set(observations["customer_id"])
-            engines.append(StubEngine(messages, seen, len(engines)))
-            self.engine = engines[-1]
-
-    def fit(
-        observations: pd.DataFrame, model_input: pd.DataFrame, columns: Any, messages: Any, *_: Any
-    ) -> Recipe:
+    def refit(observations: pd.DataFrame, model_input: pd.DataFrame) -> Any:
         assert (observations["customer_id"] == model_input["customer_id"]).all()
-        return Recipe(observations, messages)
+        fitted.append(StubEngine(retailer.messages, set(observations["customer_id"]), len(fitted)))
+        return fitted[-1]
 
-    monkeypatch.setattr(judged_module, "fit_recipe", fit)
-    return engines
-
-
-def test_cross_fitted_engines_never_saw_the_rows_they_judge(
-    retailer: Any, fitted: list[StubEngine]
-) -> None:
     said: list[str] = []
-    result = judge_cross_fitted(
-        retailer.observations,
-        retailer.model_input,
-        retailer.columns,
-        retailer.messages,
-        None,  # type: ignore[arg-type]
-        said.append,
-    )
+    result = judge_cross_fitted(retailer.observations, retailer.model_input, refit, said.append)
     train = retailer.observations["split"] == "train"
     rows = retailer.observations[train]
     assert [e.trained_on for e in fitted] == [
@@ -146,18 +122,11 @@ def test_cross_fitted_engines_never_saw_the_rows_they_judge(
     assert said[-1] == "fold 4/4: personalised ships"
 
 
-def test_three_folds_are_too_few_to_judge_on(retailer: Any, fitted: list[StubEngine]) -> None:
+def test_three_folds_are_too_few_to_judge_on(retailer: Any) -> None:
     fold = retailer.observations["fold"]
     retailer = retailer._replace(observations=retailer.observations.assign(fold=fold.clip(-1, 2)))
     with pytest.raises(EvaluationError, match=r"at least four folds.*n_folds gave 3"):
-        judge_cross_fitted(
-            retailer.observations,
-            retailer.model_input,
-            retailer.columns,
-            retailer.messages,
-            None,  # type: ignore[arg-type]
-        )
-    assert fitted == []
+        judge_cross_fitted(retailer.observations, retailer.model_input, pytest.fail)
 
 
 def test_the_engine_judges_on_test_rows_alone(retailer: Any) -> None:

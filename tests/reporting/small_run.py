@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from pentathlon.contract import Message, MessageSet
+from pentathlon.decision.decisions import limits_table
 from pentathlon.decision.settings import DecisionSettings
 from pentathlon.judgement import CampaignSettings, EvaluationSettings
 from pentathlon.models.registry import MODEL_NAMES
@@ -11,6 +12,7 @@ from pentathlon.models.settings import RandomnessSettings
 from pentathlon.reporting.results import Results, Settings, constant_name
 
 NO_INTERVAL = float("nan")
+RULE_COLUMNS = ["rule", "customers", "messages_removed", "first_choices_lost", "worth_lost"]
 
 
 def messages(control=True, first="run", cost=0.0):
@@ -267,6 +269,8 @@ def datasets(
         ),
         "order_value_trials": pd.DataFrame({"candidate": ["gamma", "gamma", "xgboost"]}),
         "decisions": pd.DataFrame({"message": [first] * 3 + ["swim"]}),
+        "rule_effects": pd.DataFrame(columns=RULE_COLUMNS),
+        "limit_outcomes": limits_table(()),
     }
     for model in MODEL_NAMES:
         found[f"{model}_study"] = {"model": model, "parameters": {"depth": 3}, "log_loss": 0.08}

@@ -10,9 +10,10 @@ from kedro.io import AbstractDataset
 
 
 class OptionalTableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame | None]):
-    """A Parquet table that loads as ``None`` where there is no file.
+    """A table that loads as ``None`` where there is no file.
 
-    The truth of a simulated retailer is such a table: real retailers have none.
+    It is a Parquet file, or a CSV file of the same name that ends in ``.csv``. The truth of a
+    simulated retailer is such a table: real retailers have none.
 
     Parameters
     ----------
@@ -26,7 +27,11 @@ class OptionalTableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame | None]):
 
     def load(self) -> pd.DataFrame | None:
         """Load the table, or ``None``."""
-        return pd.read_parquet(self._filepath) if self._filepath.is_file() else None
+        if self._filepath.is_file():
+            return pd.read_parquet(self._filepath)
+        if self._as_csv.is_file():
+            return pd.read_csv(self._as_csv, dtype={"customer_id": "str"})
+        return None
 
     def save(self, data: pd.DataFrame) -> None:
         """Write the table."""
@@ -34,7 +39,11 @@ class OptionalTableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame | None]):
         data.to_parquet(self._filepath, index=False)
 
     def _exists(self) -> bool:
-        return self._filepath.is_file()
+        return self._filepath.is_file() or self._as_csv.is_file()
+
+    @property
+    def _as_csv(self) -> Path:
+        return self._filepath.with_suffix(".csv")
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}

@@ -1,11 +1,12 @@
 """Messages, profit, policies, the choice among them, and the engine that decides."""
 
 from pentathlon.decision.choice import PolicyChoice, choose_policy, logged_outcomes
-from pentathlon.decision.engine import DecisionEngine, Prediction
+from pentathlon.decision.decisions import Prediction
+from pentathlon.decision.engine import DecisionEngine
 from pentathlon.decision.exploration import ExplorationSettings, explore
 from pentathlon.decision.policies import PERSONALISED, candidate_policies
 from pentathlon.decision.profit import expected_profit, realised_profit
-from pentathlon.decision.settings import DecisionSettings
+from pentathlon.decision.settings import DecisionSettings, SendingSettings
 from pentathlon.decision.shrinkage import ContrastShrinkage
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "ExplorationSettings",
     "PolicyChoice",
     "Prediction",
+    "SendingSettings",
     "candidate_policies",
     "choose_policy",
     "expected_profit",

@@ -8,13 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pentathlon.contract.messages import MessageSet
-from pentathlon.decision.policies import PERSONALISED, constant_name, personalised
+from pentathlon.decision.policies import (
+    PERSONALISED,
+    constant_name,
+    level_of,
+    personalised,
+)
 from pentathlon.decision.profit import expected_profit, realised_profit
 from pentathlon.decision.settings import DecisionSettings
-from pentathlon.decision.shrinkage import ContrastShrinkage
+from pentathlon.decision.shrinkage import ContrastShrinkage, shrink_to_mean
 from pentathlon.evaluation.estimators import AIPW, Estimator
 from pentathlon.evaluation.gating import GateResult, gate
 from pentathlon.evaluation.outcomes import LoggedOutcomes
+
+TRACE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,11 @@ class PolicyChoice:
         Whether held-out responses follow the personal contrasts at all.
     policy : str
         ``personalised`` or the name of the best constant.
+    constant_worth : tuple of float, length n_messages
+        What evidence supports about each message for a customer of level 1 (see
+        :func:`pentathlon.decision.policies.level_of`) while it supports nothing personal: the
+        value of sending it to everyone over the mean level, leads of e-mails pulled to their
+        mean by empirical Bayes.
     """
 
     shrinkage: ContrastShrinkage
@@ -41,6 +53,7 @@ class PolicyChoice:
     gate: GateResult
     contrasts_real: bool
     policy: str
+    constant_worth: tuple[float, ...]
 
 
 def choose_policy(
@@ -105,7 +118,26 @@ def choose_policy(
     real = measured.lower_bound(settings.contrast_confidence) > 0
     constant = constant_name(messages.names[verdict.best_constant])
     policy = PERSONALISED if verdict.ships and real else constant
-    return PolicyChoice(shrinkage, profit, verdict, real, policy)
+    worth = _constant_worth(outcomes, profit, estimator, messages)
+    return PolicyChoice(shrinkage, profit, verdict, real, policy, worth)
+
+
+def _constant_worth(
+    outcomes: LoggedOutcomes,
+    profit: NDArray[np.float32],
+    estimator: Estimator,
+    messages: MessageSet,
+) -> tuple[float, ...]:
+    estimates = [estimator.estimate(k, outcomes, profit) for k in range(len(messages))]
+    value = np.array([e.value for e in estimates])
+    e_mails = np.array([k for k in range(len(messages)) if k != messages.control])
+    variance = np.mean([estimates[k].standard_error ** 2 for k in e_mails])
+    # One variance for all, so that shrinking never changes which message is best. A trace of the
+    # leads stays where nothing tells them from luck: a tie must go to one of them.
+    shrunk = shrink_to_mean(value[e_mails], np.full(len(e_mails), variance))
+    value[e_mails] = shrunk + TRACE * (value[e_mails] - shrunk)
+    level = np.average(level_of(profit, messages), weights=outcomes.sampling_weight)
+    return tuple((value / level).tolist())
 
 
 def best_constant(

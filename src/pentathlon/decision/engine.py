@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from pentathlon.contract.features import FeatureColumns
 from pentathlon.contract.messages import MessageSet
-from pentathlon.decision.exploration import (
-    NO_EXPLORATION,
-    Draw,
-    ExplorationSettings,
-    explore,
-)
-from pentathlon.decision.policies import PERSONALISED, constant_name, personalised
+from pentathlon.decision.choice import PolicyChoice
+from pentathlon.decision.decisions import Prediction, decisions_table
+from pentathlon.decision.plan import Plan, make_plan
+from pentathlon.decision.policies import PERSONALISED, constant_name, level_of, personalised
 from pentathlon.decision.profit import expected_profit
+from pentathlon.decision.rules import Screen, screen_customers
+from pentathlon.decision.settings import FREE, SendingSettings
 from pentathlon.decision.shrinkage import ContrastShrinkage
 from pentathlon.errors import ArtifactError, ParameterError
 from pentathlon.features import DesignBuilder, build_features
@@ -32,7 +31,7 @@ from pentathlon.models.order_value import OrderValueModel
 from pentathlon.models.protocol import ResponseModel
 from pentathlon.models.registry import model_class
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 CHUNK_ROWS = 100_000
 LIBRARIES = {
@@ -43,28 +42,6 @@ LIBRARIES = {
     "numpy": ("numpy",),
 }
 """Libraries that an engine's files depend on, and the distributions that may provide them."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the engine expects of ``n`` customers under every message.
-
-    Attributes
-    ----------
-    purchase_probability : ndarray of float32, shape (n, n_messages)
-        Fused and calibrated, contrasts shrunk.
-    expected_order_value : ndarray of float32, shape (n, n_messages)
-        In currency, of a buyer.
-    expected_profit : ndarray of float32, shape (n, n_messages)
-        In currency per customer.
-    by_model : dict of str to ndarray of float32, shape (n, n_messages)
-        Purchase probability by each single model.
-    """
-
-    purchase_probability: NDArray[np.float32]
-    expected_order_value: NDArray[np.float32]
-    expected_profit: NDArray[np.float32]
-    by_model: dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -83,6 +60,9 @@ class DecisionEngine:
     shrinkage : ContrastShrinkage
     policy : str
         ``personalised`` or the name of a constant policy: the one that the evidence supports.
+    constant_worth : tuple of float, length n_messages
+        What each message is worth to a customer of level 1 where a constant policy ships; it
+        decides when rules or limits take the constant away. Empty: all the same.
     """
 
     messages: MessageSet
@@ -93,11 +73,21 @@ class DecisionEngine:
     order_value: OrderValueModel
     shrinkage: ContrastShrinkage
     policy: str
+    constant_worth: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         allowed = [PERSONALISED, *(constant_name(m) for m in self.messages)]
         if self.policy not in allowed:
             raise ArtifactError(f"There is no policy '{self.policy}'; choose from {allowed}.")
+
+    def shipping(self, choice: PolicyChoice) -> DecisionEngine:
+        """The same engine with the policy that was chosen, and what it rests on."""
+        return replace(
+            self,
+            shrinkage=choice.shrinkage,
+            policy=choice.policy,
+            constant_worth=choice.constant_worth,
+        )
 
     def predict(self, features: pd.DataFrame) -> Prediction:
         """Predict from engineered features.
@@ -121,50 +111,99 @@ class DecisionEngine:
         names = [constant_name(m) for m in self.messages]
         return np.full(len(profit), names.index(self.policy), dtype=np.int64)
 
-    def decide(
+    def worth(self, profit: NDArray[np.float32]) -> NDArray[np.float32]:
+        """By what messages compete under the engine's policy, shape ``(n, n_messages)``.
+
+        The personalised policy takes expected profit. A constant ships when nothing personal is
+        supported: then a customer's messages differ as their averages do, in proportion to what
+        the customer brings.
+        """
+        if self.policy == PERSONALISED:
+            return profit
+        relative = self.constant_worth or (1.0,) * len(self.messages)
+        level = level_of(profit, self.messages)
+        return level[:, None] * np.array(relative, dtype=np.float32)
+
+    def plan(
         self,
         customers: pd.DataFrame,
-        exploration: ExplorationSettings = NO_EXPLORATION,
+        settings: SendingSettings = FREE,
+        screen: Screen | None = None,
         campaign: str = "",
-    ) -> pd.DataFrame:
-        """Decide for customers.
+    ) -> tuple[Prediction, Plan]:
+        """Predict for customers, and decide within rules and limits.
 
         Parameters
         ----------
         customers : DataFrame, n rows
             ``customer_id`` and the raw feature columns.
-        exploration : ExplorationSettings
-            What is left to chance; nothing by default.
+        settings : SendingSettings
+            Rules, limits, levers and exploration; nothing of it by default.
+        screen : Screen, optional
+            What the rules say about these customers. By default they are asked here, with no
+            more known about customers than their columns, and no date.
         campaign : str
             Name of the campaign; each draws other customers.
 
         Returns
         -------
-        DataFrame, n rows, same order
-            customer_id, message, purchase_probability, expected_order_value, expected_profit,
-            expected_profit_of_control (missing where there is no control), runner_up,
-            runner_up_expected_profit, policy, decided_by (``policy``, ``exploration`` or
-            ``holdout``), propensity (probability with which the message was drawn).
-        """
-        parts = [self._decide(part, exploration, campaign) for part in _chunks(customers)]
-        if not parts:
-            return self._decide(customers, exploration, campaign)
-        return pd.concat(parts, ignore_index=True)
+        prediction : Prediction
+            Without single models.
+        plan : Plan
 
-    def _decide(
-        self, customers: pd.DataFrame, exploration: ExplorationSettings, campaign: str
-    ) -> pd.DataFrame:
-        prediction = self.predict(build_features(customers, self.columns))
-        customer_id = customers["customer_id"].astype(str).to_numpy()
-        draw = explore(
-            customer_id,
-            self.choose(prediction.expected_profit),
-            prediction.expected_profit,
-            exploration,
+        Raises
+        ------
+        InfeasibleError
+            When limits cannot hold together.
+        DataError
+            When a customer was not screened, or rules leave one without a message.
+        """
+        ids = customers["customer_id"].astype(str).to_numpy(dtype=object)
+        prediction = self._predict_in_chunks(customers)
+        profit = prediction.expected_profit
+        if screen is None:
+            screen = screen_customers(customers, self.messages, settings.rules, settings.limits)
+        plan = make_plan(
+            self.worth(profit),
+            self.choose(profit),
+            screen.of(ids),
+            settings,
+            self.messages,
             campaign=campaign,
-            control=self.messages.control,
         )
-        return decisions_table(customer_id, prediction, draw, self.messages, self.policy)
+        return prediction, plan
+
+    def decide(
+        self,
+        customers: pd.DataFrame,
+        settings: SendingSettings = FREE,
+        screen: Screen | None = None,
+        campaign: str = "",
+    ) -> pd.DataFrame:
+        """Decide for customers; see :meth:`plan` for the parameters.
+
+        Returns
+        -------
+        DataFrame, n rows, same order
+            See :func:`pentathlon.decision.decisions.decisions_table`.
+        """
+        prediction, plan = self.plan(customers, settings, screen, campaign)
+        return decisions_table(
+            customers["customer_id"].astype(str).to_numpy(dtype=object),
+            prediction,
+            plan,
+            self.messages,
+            self.policy,
+        )
+
+    def _predict_in_chunks(self, customers: pd.DataFrame) -> Prediction:
+        parts = [self.predict(build_features(part, self.columns)) for part in _chunks(customers)]
+        return Prediction(
+            np.concatenate([p.purchase_probability for p in parts]),
+            np.concatenate([p.expected_order_value for p in parts]),
+            np.concatenate([p.expected_profit for p in parts]),
+            {},
+        )
 
     def save(self, folder: Path) -> None:
         """Write the engine as a folder of native formats with a manifest.
@@ -183,6 +222,7 @@ class DecisionEngine:
         manifest = {
             "format": FORMAT,
             "policy": self.policy,
+            "constant_worth": list(self.constant_worth),
             "messages": self.messages.to_dict(),
             "features": self.columns.model_dump(),
             "design": self.builder.to_dict(),
@@ -219,48 +259,12 @@ class DecisionEngine:
                 order_value=OrderValueModel.load(folder / "order_value"),
                 shrinkage=ContrastShrinkage.from_dict(manifest["shrinkage"]),
                 policy=manifest["policy"],
+                constant_worth=tuple(float(v) for v in manifest["constant_worth"]),
             )
         except (AttributeError, LookupError, TypeError, ValueError, ParameterError) as error:
             raise ArtifactError(
                 f"The engine cannot be read; its {MANIFEST} is not valid: {error}"
             ) from error
-
-
-def decisions_table(
-    customer_id: NDArray[np.object_],
-    prediction: Prediction,
-    draw: Draw,
-    messages: MessageSet,
-    policy: str,
-) -> pd.DataFrame:
-    """Decisions with what they were weighed against; see :meth:`DecisionEngine.decide`."""
-    choice = draw.choice
-    rows = np.arange(len(choice))
-    profit = prediction.expected_profit
-    others = profit.copy()
-    others[rows, choice] = -np.inf
-    runner_up = others.argmax(axis=1)
-    names = np.array(messages.names, dtype=object)
-    control = messages.control
-    return pd.DataFrame(
-        {
-            "customer_id": customer_id,
-            "message": names[choice],
-            "purchase_probability": prediction.purchase_probability[rows, choice],
-            "expected_order_value": prediction.expected_order_value[rows, choice],
-            "expected_profit": profit[rows, choice],
-            "expected_profit_of_control": (
-                np.full(len(rows), np.nan, dtype=np.float32)
-                if control is None
-                else profit[:, control]
-            ),
-            "runner_up": names[runner_up],
-            "runner_up_expected_profit": profit[rows, runner_up],
-            "policy": np.full(len(rows), policy, dtype=object),
-            "decided_by": draw.decided_by,
-            "propensity": draw.of_choice,
-        }
-    ).astype(dict.fromkeys(("customer_id", "message", "runner_up", "policy", "decided_by"), "str"))
 
 
 def library_versions() -> dict[str, str]:
@@ -292,7 +296,7 @@ def manifest_digest(manifest: Mapping[str, Any]) -> str:
 
 
 def _chunks(customers: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    for start in range(0, len(customers), CHUNK_ROWS):
+    for start in range(0, max(len(customers), 1), CHUNK_ROWS):
         yield customers.iloc[start : start + CHUNK_ROWS]
 
 

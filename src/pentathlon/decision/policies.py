@@ -61,6 +61,12 @@ def two_departments(
     return out
 
 
+def level_of(expected_profit: NDArray[np.float32], messages: MessageSet) -> NDArray[np.float32]:
+    """What a customer brings before costs, on average over messages, shape ``(n,)``."""
+    gross = expected_profit + messages.costs.astype(np.float32)
+    return np.asarray(gross.mean(axis=1), dtype=np.float32)
+
+
 def candidate_policies(
     messages: MessageSet,
     expected_profit: NDArray[np.float32],

@@ -7,10 +7,39 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from pentathlon.decision.exploration import NO_EXPLORATION, ExplorationSettings
+from pentathlon.decision.rules.settings import LimitSettings, RuleSettings
 
 
-class DecisionSettings(BaseModel):
-    """How the policy that ships is chosen.
+class SendingSettings(BaseModel):
+    """What a campaign may send, whatever policy ships.
+
+    Attributes
+    ----------
+    rules : RuleSettings
+        Who may get what; nothing is forbidden by default.
+    limits : tuple of LimitSettings
+        What all decisions together may use; no limit by default.
+    levers : dict of str to float
+        Factor on what a message is taken to be worth when messages compete; 1 by default. What
+        that costs is reported.
+    exploration : ExplorationSettings
+        What decisions leave to chance; nothing by default.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rules: RuleSettings = RuleSettings()
+    limits: tuple[LimitSettings, ...] = ()
+    levers: dict[str, Annotated[float, Field(gt=0)]] = {}
+    exploration: ExplorationSettings = NO_EXPLORATION
+
+
+FREE = SendingSettings()
+"""No rule, no limit, nothing left to chance."""
+
+
+class DecisionSettings(SendingSettings):
+    """How the policy that ships is chosen, and what it may send.
 
     Attributes
     ----------
@@ -26,14 +55,9 @@ class DecisionSettings(BaseModel):
     shrink_contrasts : bool
         Whether leads of messages and personal contrasts are shrunk by their reliability before
         the choice.
-    exploration : ExplorationSettings
-        What decisions leave to chance; nothing by default.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.8
     contrast_confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.99
     estimator: Literal["smoothed", "plain"] = "smoothed"
     shrink_contrasts: bool = True
-    exploration: ExplorationSettings = NO_EXPLORATION

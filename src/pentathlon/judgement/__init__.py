@@ -5,7 +5,7 @@ package puts the two together.
 """
 
 from pentathlon.judgement.comparison import PolicyComparison, compare_policies
-from pentathlon.judgement.judged import Judged, judge_cross_fitted, judge_test_rows
+from pentathlon.judgement.judged import Judged, Sending, judge_cross_fitted, judge_test_rows
 from pentathlon.judgement.settings import CampaignSettings, EvaluationSettings
 from pentathlon.judgement.truth import compare_with_truth
 
@@ -14,6 +14,7 @@ __all__ = [
     "EvaluationSettings",
     "Judged",
     "PolicyComparison",
+    "Sending",
     "compare_policies",
     "compare_with_truth",
     "judge_cross_fitted",

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pentathlon.contract.features import FeatureColumns
 from pentathlon.contract.messages import MessageSet
-from pentathlon.decision import DecisionEngine, logged_outcomes
+from pentathlon.decision import DecisionEngine, SendingSettings, logged_outcomes
+from pentathlon.decision.exploration import NO_EXPLORATION
+from pentathlon.decision.plan import make_plan
+from pentathlon.decision.rules import Screen
 from pentathlon.errors import DataError, EvaluationError
 from pentathlon.evaluation import LoggedOutcomes, customer_clusters
 from pentathlon.models.training import Report, silent
-from pentathlon.recipe import RecipeSettings, fit_recipe
+
+Refit = Callable[[pd.DataFrame, pd.DataFrame], DecisionEngine]
 
 FUSION = "fusion"
 ORDER_VALUE = "order_value"
@@ -149,8 +152,44 @@ class Judged:
         return table
 
 
+@dataclass(frozen=True)
+class Sending:
+    """Rules and limits under which decisions are judged.
+
+    Attributes
+    ----------
+    settings : SendingSettings
+        Exploration is left out: the plan is judged, not the luck of the draw.
+    screen : Screen
+        Of all customers; limits in customers or currency are scaled to those who are judged.
+    """
+
+    settings: SendingSettings
+    screen: Screen
+
+    def decide(
+        self,
+        engine: DecisionEngine,
+        customer_id: NDArray[np.object_],
+        profit: NDArray[np.float32],
+    ) -> NDArray[np.int64]:
+        """What would be sent to customers, shape ``(n,)``."""
+        plan = make_plan(
+            engine.worth(profit),
+            engine.choose(profit),
+            self.screen.of(customer_id),
+            self.settings.model_copy(update={"exploration": NO_EXPLORATION}),
+            engine.messages,
+            share=len(customer_id) / len(self.screen),
+        )
+        return plan.planned
+
+
 def judge_test_rows(
-    engine: DecisionEngine, observations: pd.DataFrame, model_input: pd.DataFrame
+    engine: DecisionEngine,
+    observations: pd.DataFrame,
+    model_input: pd.DataFrame,
+    sending: Sending | None = None,
 ) -> Judged:
     """Let the engine decide for the test rows, which played no part in making it.
 
@@ -158,6 +197,8 @@ def judge_test_rows(
     ----------
     engine : DecisionEngine
     observations, model_input : DataFrame, n rows
+    sending : Sending, optional
+        Rules and limits; none by default.
 
     Returns
     -------
@@ -174,16 +215,15 @@ def judge_test_rows(
             "There are no test rows to judge on: set data_processing.split.test_share above 0, "
             "or evaluation.scheme to cross_fitted."
         )
-    return _judge(engine, observations[test], model_input[test])
+    return _judge(engine, observations[test], model_input[test], sending)
 
 
 def judge_cross_fitted(
     observations: pd.DataFrame,
     model_input: pd.DataFrame,
-    columns: FeatureColumns,
-    messages: MessageSet,
-    settings: RecipeSettings,
+    refit: Refit,
     report: Report = silent,
+    sending: Sending | None = None,
 ) -> Judged:
     """Refit the whole recipe without each fold and let it decide for that fold's customers.
 
@@ -194,10 +234,11 @@ def judge_cross_fitted(
     ----------
     observations, model_input : DataFrame, n rows
         Training rows are judged; test rows, if any, are left alone.
-    columns : FeatureColumns
-    messages : MessageSet
-    settings : RecipeSettings
+    refit : callable
+        Makes the engine that ships from the observations and model input it is given.
     report : callable
+    sending : Sending, optional
+        Rules and limits; none by default.
 
     Returns
     -------
@@ -218,9 +259,9 @@ def judge_cross_fitted(
     for number, held_out in enumerate(folds):
         inside, outside = fold != held_out, fold == held_out
         report(f"fold {number + 1}/{len(folds)}: refitting the whole recipe without it")
-        recipe = fit_recipe(observations[inside], model_input[inside], columns, messages, settings)
-        part = _judge(recipe.engine, observations[outside], model_input[outside])
-        report(f"fold {number + 1}/{len(folds)}: {recipe.engine.policy} ships")
+        engine = refit(observations[inside], model_input[inside])
+        part = _judge(engine, observations[outside], model_input[outside], sending)
+        report(f"fold {number + 1}/{len(folds)}: {engine.policy} ships")
         parts.append(part)
         positions.append(np.flatnonzero(outside))
     order = np.argsort(np.concatenate(positions))
@@ -235,20 +276,31 @@ def judge_cross_fitted(
         },
         order_values=joined([p.order_values for p in parts]),
         profit=joined([p.profit for p in parts]),
-        messages=messages,
+        messages=parts[0].messages,
     )
 
 
-def _judge(engine: DecisionEngine, observations: pd.DataFrame, model_input: pd.DataFrame) -> Judged:
+def _judge(
+    engine: DecisionEngine,
+    observations: pd.DataFrame,
+    model_input: pd.DataFrame,
+    sending: Sending | None,
+) -> Judged:
     prediction = engine.predict(model_input)
     names = np.array(engine.messages.names, dtype=object)
     keys = observations[list(_KEYS)].reset_index(drop=True)
-    keys["decision"] = names[engine.choose(prediction.expected_profit)]
+    profit = prediction.expected_profit
+    if sending is None:
+        decision = engine.choose(profit)
+    else:
+        customer_id = keys["customer_id"].astype(str).to_numpy(dtype=object)
+        decision = sending.decide(engine, customer_id, profit)
+    keys["decision"] = names[decision]
     keys["policy"] = engine.policy
     return Judged(
         keys=keys.astype({"decision": "str", "policy": "str"}),
         probabilities={**prediction.by_model, FUSION: prediction.purchase_probability},
         order_values=prediction.expected_order_value,
-        profit=prediction.expected_profit,
+        profit=profit,
         messages=engine.messages,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -38,7 +39,9 @@ class CampaignSettings(BaseModel):
     currency : str
         Symbol or code, for people.
     name : str
-        For the report's title.
+        For the report's title, and part of every draw.
+    date : date, optional
+        Day on which it is sent; rules with windows and days need it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -46,3 +49,4 @@ class CampaignSettings(BaseModel):
     customers: Annotated[int, Field(ge=1)] = 5_000_000
     currency: str = "EUR"
     name: str = "Pentathlon"
+    date: datetime.date | None = None

@@ -143,5 +143,6 @@ def fit_recipe(
         order_value=fitted.order_value.model,
         shrinkage=choice.shrinkage,
         policy=choice.policy,
+        constant_worth=choice.constant_worth,
     )
     return FittedRecipe(engine, fitted.fusion, choice)

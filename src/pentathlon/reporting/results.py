@@ -48,6 +48,8 @@ class Results:
     policy_values, policy_gains, case_questions, truth_policies : DataFrame
     model_metrics, calibration, fusion_table, fusion_calibration : DataFrame
     order_value_multipliers, order_value_trials : DataFrame
+    rule_effects, limit_outcomes : DataFrame
+        Empty where there are no rules or limits.
     decided : dict of str to int
         Customers per message among the decisions.
     studies : dict of str to dict
@@ -73,6 +75,8 @@ class Results:
     fusion_calibration: pd.DataFrame
     order_value_multipliers: pd.DataFrame
     order_value_trials: pd.DataFrame
+    rule_effects: pd.DataFrame
+    limit_outcomes: pd.DataFrame
     decided: Mapping[str, int]
     studies: Mapping[str, Record]
     trials: Mapping[str, pd.DataFrame]
@@ -91,6 +95,11 @@ class Results:
     def personalised_ships(self) -> bool:
         """Whether every customer gets a message of their own."""
         return self.ships == labels.PERSONALISED
+
+    @property
+    def restricted(self) -> bool:
+        """Whether rules or limits had a say in what is sent."""
+        return not (self.rule_effects.empty and self.limit_outcomes.empty)
 
     @property
     def best_constant(self) -> str:

@@ -9,6 +9,12 @@ from pentathlon import __version__
 from pentathlon.reporting import labels, tables
 from pentathlon.reporting.caveats import caveats
 from pentathlon.reporting.formats import MINUS, is_number, listing, number, percent, plural
+from pentathlon.reporting.restrictions import (
+    limit_sentences,
+    limits_table,
+    rule_sentences,
+    rules_table,
+)
 from pentathlon.reporting.results import Results, level
 from pentathlon.reporting.tables import Table
 from pentathlon.reporting.verdict import alarm_sentence, claim_sentence, truth_sentence
@@ -53,6 +59,7 @@ def sections(results: Results) -> list[Section]:
     """
     return [
         _policies(results),
+        *_restrictions(results),
         _winners_curse(results),
         _estimators(results),
         _data(results),
@@ -122,6 +129,25 @@ def _policies(results: Results) -> Section:
             tables.shares(results),
         ],
     )
+
+
+def _restrictions(results: Results) -> list[Section]:
+    if not results.restricted:
+        return []
+    n = number(sum(results.decided.values()))
+    return [
+        Section(
+            "restrictions",
+            "Rules and limits",
+            [
+                *rule_sentences(results),
+                *limit_sentences(results),
+                f"Amounts are for the {n} customers who were decided, by prediction. What outcomes "
+                "support for the decisions within rules and limits is the value of what ships.",
+            ],
+            tables=[*rules_table(results), *limits_table(results)],
+        )
+    ]
 
 
 def _winners_curse(results: Results) -> Section:

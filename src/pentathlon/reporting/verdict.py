@@ -108,16 +108,17 @@ def verdict(results: Results) -> Verdict:
 
 def action(results: Results) -> str:
     """What to send, in one sentence."""
+    within = " as far as rules and limits allow" if results.restricted else ""
     if results.ships == labels.NO_EMAIL:
-        return "Send nobody an e-mail."
+        return f"Send nobody an e-mail{within}."
     if not results.personalised_ships:
-        return f"Send everyone the {results.ships.removeprefix('send ')} e-mail."
-    return "Send each customer their own message."
+        return f"Send everyone the {results.ships.removeprefix('send ')} e-mail{within}."
+    return f"Send each customer their own message{within}."
 
 
 def _shares(results: Results) -> str:
     n = sum(results.decided.values())
-    if not (results.personalised_ships and n):
+    if not ((results.personalised_ships or results.restricted) and n):
         return ""
     by_message = {labels.message(m): count / n for m, count in results.decided.items()}
     return f"Of {number(n)} customers: {shares(by_message)}."

@@ -35,13 +35,14 @@ class Candidates:
         profit: NDArray[np.floating],
         segment: NDArray[np.integer] | None = None,
         eligible: NDArray[np.bool_] | None = None,
+        n_segments: int | None = None,
     ) -> Candidates:
         """Arrange profits; ``segment`` is all zero and everything eligible unless given."""
         table = np.asarray(profit, dtype=np.float32)
         if eligible is not None:
             table = np.where(eligible, table, np.float32(-np.inf))
         codes = np.zeros(len(table), dtype=np.int8) if segment is None else segment
-        return cls(table, codes, int(codes.max(initial=0)) + 1)
+        return cls(table, codes, n_segments or int(codes.max(initial=0)) + 1)
 
     def __len__(self) -> int:
         return len(self.profit)

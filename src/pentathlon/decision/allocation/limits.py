@@ -25,6 +25,8 @@ class Limit:
         Of the total; infinite where there is none.
     segments : tuple of int, optional
         Codes of the segments that it concerns; ``None`` for every customer.
+    per_segment : tuple of float, optional
+        Factor of the use in each segment, where it differs between them.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Limit:
     minimum: float = -np.inf
     maximum: float = np.inf
     segments: tuple[int, ...] | None = None
+    per_segment: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.use).all() or not any(self.use):
@@ -83,6 +86,12 @@ class LimitSystem:
                     f"{limit.name}: segments {list(concerned)}, but there are {n_segments}."
                 )
             use[row, list(concerned)] = limit.use
+            if limit.per_segment is not None:
+                if len(limit.per_segment) != n_segments:
+                    raise ParameterError(
+                        f"{limit.name}: {len(limit.per_segment)} factors for {n_segments} segments."
+                    )
+                use[row] *= np.array(limit.per_segment)[:, None]
         return cls(
             tuple(limits),
             use,

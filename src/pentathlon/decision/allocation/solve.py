@@ -16,7 +16,7 @@ program. The dual at the program's own prices certifies the result.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +88,7 @@ def allocate(
     limits: Sequence[Limit],
     *,
     segment: NDArray[np.integer] | None = None,
+    n_segments: int | None = None,
     eligible: NDArray[np.bool_] | None = None,
     relax: Sequence[str] = (),
     tolerance: float = 1e-6,
@@ -102,6 +103,8 @@ def allocate(
     limits : sequence of Limit
     segment : ndarray of int, shape (n,), optional
         Code of each customer's segment, from 0; needed when a limit names segments.
+    n_segments : int, optional
+        The highest code and one, unless there are segments without customers.
     eligible : ndarray of bool, shape (n, n_messages), optional
         Everything by default; each customer needs one eligible message at least.
     relax : sequence of str
@@ -128,7 +131,7 @@ def allocate(
     minimization of non-smooth functions"; Fisher (1981), "The Lagrangian relaxation method for
     solving integer programming problems".
     """
-    candidates = Candidates.of(profit, segment, eligible)
+    candidates = Candidates.of(profit, segment, eligible, n_segments)
     _check(candidates)
     asked = LimitSystem.of(limits, candidates.n_segments, candidates.n_messages)
     system, slack = _made_feasible(candidates, asked, relax)
@@ -145,7 +148,7 @@ def allocate(
         profit=candidates.value(choice),
         bound=bound,
         limits=tuple(
-            Limit(limit.name, limit.use, low, high, limit.segments)
+            replace(limit, minimum=low, maximum=high)
             for limit, low, high in zip(
                 system.limits, system.minimum.tolist(), system.maximum.tolist(), strict=True
             )

@@ -10,6 +10,8 @@ import pandas as pd
 from pentathlon.contract import FeatureColumns
 from pentathlon.contract.scores import scores_array
 from pentathlon.decision import ContrastShrinkage, DecisionEngine
+from pentathlon.decision.decisions import decisions_table, limits_table, rule_effects
+from pentathlon.decision.rules import Screen, Sources, screen_customers
 from pentathlon.evaluation import customer_clusters
 from pentathlon.evaluation.provenance import check_fold_provenance
 from pentathlon.features import DesignBuilder
@@ -81,6 +83,7 @@ def choose_policy(
         "emails_to_settle": verdict.emails_to_settle,
         "reason": reason,
         "shrinkage": choice.shrinkage.to_dict(),
+        "constant_worth": dict(zip(message_set, choice.constant_worth, strict=True)),
     }
 
 
@@ -115,36 +118,82 @@ def assemble_engine(
         order_value=order_value_model,
         shrinkage=ContrastShrinkage.from_dict(policy_choice["shrinkage"]),
         policy=policy_choice["policy"],
+        constant_worth=tuple(policy_choice["constant_worth"][m] for m in messages),
     )
+
+
+def screen(
+    customers: pd.DataFrame,
+    customer_attributes: pd.DataFrame | None,
+    suppression_list: pd.DataFrame | None,
+    contact_history: pd.DataFrame | None,
+    purchase_history: pd.DataFrame | None,
+    messages: MessagesParams,
+    settings: DecisionParams,
+    campaign: CampaignParams,
+) -> pd.DataFrame:
+    """Ask every rule about every customer.
+
+    Parameters
+    ----------
+    customers : DataFrame, n rows
+    customer_attributes, suppression_list, contact_history, purchase_history : DataFrame or None
+        What else is known; see :class:`pentathlon.decision.rules.Sources`.
+    messages : MessagesParams
+    settings : DecisionParams
+    campaign : CampaignParams
+        Its date ends every window.
+
+    Returns
+    -------
+    DataFrame, n rows
+        See :class:`pentathlon.decision.rules.Screen`.
+    """
+    message_set = messages.message_set()
+    screened = screen_customers(
+        customers,
+        message_set,
+        settings.rules,
+        settings.limits,
+        Sources(customer_attributes, suppression_list, contact_history, purchase_history),
+        campaign.date,
+    )
+    return screened.to_table(message_set)
 
 
 def decide(
     decision_engine: DecisionEngine,
     customers: pd.DataFrame,
+    screened_customers: pd.DataFrame,
     settings: DecisionParams,
     campaign: CampaignParams,
-) -> pd.DataFrame:
-    """Decide for every customer.
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Decide for every customer, within rules and limits.
 
     Parameters
     ----------
     decision_engine : DecisionEngine
-    customers : DataFrame
+    customers, screened_customers : DataFrame, n rows
     settings : DecisionParams
-        Its exploration is what is left to chance.
+        Its limits hold for all decisions together, its exploration is what is left to chance.
     campaign : CampaignParams
         Its name is part of the draw.
 
     Returns
     -------
-    DataFrame
-        See :meth:`pentathlon.decision.DecisionEngine.decide`.
+    decisions, rule_effects, limit_outcomes : DataFrame
+        See :mod:`pentathlon.decision.decisions`.
     """
-    decisions = decision_engine.decide(customers, settings.exploration, campaign.name)
+    messages = decision_engine.messages
+    prediction, plan = decision_engine.plan(
+        customers, settings, Screen.from_table(screened_customers, messages), campaign.name
+    )
+    customer_id = customers["customer_id"].astype(str).to_numpy(dtype=object)
+    decisions = decisions_table(customer_id, prediction, plan, messages, decision_engine.policy)
     shares = decisions["message"].value_counts(normalize=True)
     logger.info(
         "decided for %s customers: %s",
         f"{len(decisions):,}",
         ", ".join(f"{name} {share:.1%}" for name, share in shares.items()),
     )
-    return decisions
+    return decisions, rule_effects(plan, messages), limits_table(plan.limits)

@@ -7,7 +7,7 @@ from typing import Any
 from kedro.pipeline import Node, Pipeline
 
 from pentathlon.models.registry import MODEL_NAMES
-from pentathlon.pipelines.decision.nodes import assemble_engine, choose_policy, decide
+from pentathlon.pipelines.decision.nodes import assemble_engine, choose_policy, decide, screen
 
 
 def create_pipeline(**kwargs: Any) -> Pipeline:
@@ -16,7 +16,8 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
     Returns
     -------
     Pipeline
-        To ``policy_choice``, ``decision_engine`` and ``decisions``.
+        To ``policy_choice``, ``decision_engine`` and ``decisions``, with what rules and limits
+        did to them.
     """
     return Pipeline(
         [
@@ -51,9 +52,31 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
                 namespace="decision",
             ),
             Node(
+                screen,
+                inputs=[
+                    "customers",
+                    "customer_attributes",
+                    "suppression_list",
+                    "contact_history",
+                    "purchase_history",
+                    "params:messages",
+                    "params:decision",
+                    "params:campaign",
+                ],
+                outputs="screened_customers",
+                name="screen",
+                namespace="decision",
+            ),
+            Node(
                 decide,
-                inputs=["decision_engine", "customers", "params:decision", "params:campaign"],
-                outputs="decisions",
+                inputs=[
+                    "decision_engine",
+                    "customers",
+                    "screened_customers",
+                    "params:decision",
+                    "params:campaign",
+                ],
+                outputs=["decisions", "rule_effects", "limit_outcomes"],
                 name="decide",
                 namespace="decision",
             ),

@@ -9,8 +9,10 @@ import pandas as pd
 
 from pentathlon.contract import FeatureColumns
 from pentathlon.decision import DecisionEngine
+from pentathlon.decision.rules import Screen
 from pentathlon.judgement import (
     Judged,
+    Sending,
     compare_policies,
     compare_with_truth,
     judge_cross_fitted,
@@ -25,7 +27,7 @@ from pentathlon.pipelines.evaluation.params import CampaignParams, EvaluationPar
 from pentathlon.pipelines.fusion.params import FusionParams
 from pentathlon.pipelines.order_value.params import OrderValueParams
 from pentathlon.pipelines.training.params import RandomnessParams, TrainingParams
-from pentathlon.recipe import RecipeSettings
+from pentathlon.recipe import RecipeSettings, fit_recipe
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ def judge(
     observations: pd.DataFrame,
     model_input: pd.DataFrame,
     decision_engine: DecisionEngine,
+    screened_customers: pd.DataFrame,
     messages: MessagesParams,
     features: FeatureColumns,
     evaluation: EvaluationParams,
@@ -50,6 +53,8 @@ def judge(
     observations, model_input : DataFrame, n rows
     decision_engine : DecisionEngine
         Decides for test rows; cross-fitted evaluation makes its own, one per fold.
+    screened_customers : DataFrame
+        What rules say; decisions are judged within rules and limits.
     messages, features, evaluation, order_value, fusion, decision, randomness, *training
         The parameters of every step, which cross-fitted evaluation repeats.
 
@@ -60,8 +65,10 @@ def judge(
     policy_scores : DataFrame
         What anyone needs to recompute the value of what ships.
     """
+    message_set = messages.message_set()
+    sending = Sending(decision, Screen.from_table(screened_customers, message_set))
     if evaluation.scheme == "test":
-        judged = judge_test_rows(decision_engine, observations, model_input)
+        judged = judge_test_rows(decision_engine, observations, model_input, sending)
     else:
         recipe = RecipeSettings(
             training={settings.model: settings for settings in training},
@@ -70,9 +77,11 @@ def judge(
             decision=decision,
             randomness=randomness,
         )
-        judged = judge_cross_fitted(
-            observations, model_input, features, messages.message_set(), recipe, logger.info
-        )
+
+        def refit(observations: pd.DataFrame, model_input: pd.DataFrame) -> DecisionEngine:
+            return fit_recipe(observations, model_input, features, message_set, recipe).engine
+
+        judged = judge_cross_fitted(observations, model_input, refit, logger.info, sending)
     return judged.to_table(), judged.policy_scores()
 
 

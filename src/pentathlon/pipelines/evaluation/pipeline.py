@@ -33,6 +33,7 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
                     "observations",
                     "model_input",
                     "decision_engine",
+                    "screened_customers",
                     "params:messages",
                     "params:features",
                     "params:evaluation",

@@ -26,6 +26,8 @@ TABLES = (
     "policy_gains",
     "case_questions",
     "truth_policies",
+    "rule_effects",
+    "limit_outcomes",
     "model_metrics",
     "calibration",
     "fusion_table",

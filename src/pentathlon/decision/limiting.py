@@ -1,0 +1,240 @@
+"""Limits of a campaign as its settings state them, and what they leave to each customer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pentathlon.contract.messages import CONTROL, MessageSet
+from pentathlon.decision.allocation import Allocation, Limit, LimitSystem, allocate
+from pentathlon.decision.rules.screen import Screen
+from pentathlon.decision.rules.settings import LimitSettings, PressureRule
+from pentathlon.errors import InfeasibleError
+
+COMPLAINTS = "complaint rate"
+
+
+@dataclass(frozen=True)
+class LimitOutcome:
+    """What became of one limit.
+
+    Attributes
+    ----------
+    name, of : str
+        ``of``: customers, share, cost or complaints.
+    at_least, at_most : float
+        As asked, in customers or currency.
+    used : float
+    price : float
+        What one more unit of the maximum would be worth (above 0), or one unit less of the
+        minimum (below 0), in currency.
+    widened : float
+        By how much it gave way.
+    cost : float
+        What would be earned more without it, in currency of expected profit.
+    """
+
+    name: str
+    of: str
+    at_least: float
+    at_most: float
+    used: float
+    price: float
+    widened: float
+    cost: float
+
+
+def resolve_limits(
+    limits: Sequence[LimitSettings],
+    pressure: PressureRule | None,
+    screen: Screen,
+    messages: MessageSet,
+    share: float = 1.0,
+) -> tuple[list[Limit], NDArray[np.int64]]:
+    """Limits in customers and currency, over the segments that their conditions make.
+
+    Parameters
+    ----------
+    limits : sequence of LimitSettings
+    pressure : PressureRule, optional
+        Its complaint rate is a limit, too.
+    screen : Screen, n customers
+    messages : MessageSet
+    share : float
+        Share of all customers that these are.
+
+    Returns
+    -------
+    limits : list of Limit
+    segment : ndarray of int64, shape (n,)
+    """
+    n = len(screen)
+    code = np.zeros(n, dtype=np.int64)
+    for scope in screen.scopes.values():
+        code = 2 * code + scope
+    rate = None if pressure is None else pressure.max_complaint_rate
+    complaint, level = np.unique(screen.complaint, return_inverse=True)
+    if rate is not None:
+        code = code * len(complaint) + level
+    _, first, segment = np.unique(code, return_index=True, return_inverse=True)
+    found = []
+    for limit in limits:
+        inside = screen.scopes.get(limit.name)
+        concerned = None
+        size = n
+        if inside is not None:
+            concerned = tuple(np.flatnonzero(inside[first]).tolist())
+            size = int(inside.sum())
+            if not concerned:  # all customers have some; a few who are judged may have none
+                continue
+        unit = messages.costs if limit.of == "cost" else np.ones(len(messages))
+        counted = [m != CONTROL for m in messages]
+        if limit.messages is not None:
+            counted = [m in limit.messages for m in messages]
+        factor = float(size) if limit.of == "share" else share
+        found.append(
+            Limit(
+                limit.name,
+                tuple((unit * counted).tolist()),
+                -np.inf if limit.at_least is None else limit.at_least * factor,
+                np.inf if limit.at_most is None else limit.at_most * factor,
+                concerned,
+            )
+        )
+    if rate is not None:
+        # Complaints - rate x e-mails <= 0 is a limit whose use depends on the customer.
+        excess = (screen.complaint[first].astype(np.float64) - rate).tolist()
+        e_mail = tuple(0.0 if m == CONTROL else 1.0 for m in messages)
+        found.append(Limit(COMPLAINTS, e_mail, -np.inf, 0.0, None, tuple(excess)))
+    return found, segment
+
+
+@dataclass(frozen=True)
+class WithinLimits:
+    """Choices within limits, with the prices that made them.
+
+    Attributes
+    ----------
+    choice : ndarray of int64, shape (n,)
+        Also of those whose message is given: what they would get at the prices.
+    table : ndarray of float64, shape (n_segments, n_messages)
+        Price of each message for a customer of each segment.
+    allocation : Allocation
+        Of the others.
+    costs : tuple of float
+        What each limit costs.
+    bound : float
+    """
+
+    choice: NDArray[np.int64]
+    table: NDArray[np.float64]
+    allocation: Allocation
+    costs: tuple[float, ...]
+    bound: float
+
+
+def within_limits(
+    ranked: NDArray[np.float32],
+    system: LimitSystem,
+    segment: NDArray[np.int64],
+    relax: Sequence[str],
+    sent: NDArray[np.int64],
+    given: NDArray[np.bool_],
+) -> WithinLimits:
+    """Allocate those whose message is not given, within what the others leave."""
+    n_segments, n_messages = system.use.shape[1:]
+    counts = counts_of(segment[given], sent[given], n_segments, n_messages)
+    taken = system.used(counts)
+    rest = system.remaining(taken)
+    _check_room(system, taken, relax)
+    left = [
+        replace(limit, minimum=float(low), maximum=float(high))
+        for limit, low, high in zip(rest.limits, rest.minimum, rest.maximum, strict=True)
+    ]
+    free = np.flatnonzero(~given)
+
+    def solve(limits: Sequence[Limit]) -> Allocation:
+        names = {limit.name for limit in limits}
+        return allocate(
+            ranked[free],
+            limits,
+            segment=segment[free],
+            n_segments=n_segments,
+            relax=[name for name in relax if name in names],
+        )
+
+    found = solve(left)
+    table = system.price_table(found.prices)
+    choice = np.asarray((ranked - table[segment]).argmax(axis=1), dtype=np.int64)
+    choice[free] = found.choice
+    costs = [
+        solve([other for other in left if other is not limit]).profit - found.profit
+        if price != 0
+        else 0.0
+        for limit, price in zip(left, found.prices, strict=True)
+    ]
+    settled = float(ranked[given, sent[given]].sum(dtype=np.float64))
+    return WithinLimits(choice, table, found, tuple(costs), found.bound + settled)
+
+
+def _check_room(system: LimitSystem, taken: NDArray[np.float64], relax: Sequence[str]) -> None:
+    """Refuse limits that are broken before anything is chosen."""
+    only_adds = np.asarray((system.use >= 0).all(axis=(1, 2)))
+    over = {
+        limit.name: float(used - high)
+        for limit, used, high, adds in zip(
+            system.limits, taken, system.maximum, only_adds, strict=True
+        )
+        if adds and used > high and limit.name not in relax
+    }
+    if over:
+        raise InfeasibleError(
+            list(over),
+            over,
+            "what is mandatory, held out or drawn by chance alone uses more than they allow",
+        )
+
+
+def limit_outcomes(
+    asked: Sequence[LimitSettings],
+    system: LimitSystem,
+    found: WithinLimits,
+    segment: NDArray[np.int64],
+    choice: NDArray[np.int64],
+) -> tuple[LimitOutcome, ...]:
+    """What became of every limit, when everybody is sent ``choice``, shape ``(n,)``."""
+    n_segments, n_messages = system.use.shape[1:]
+    used = system.used(counts_of(segment, choice, n_segments, n_messages))
+    kinds: dict[str, str] = {limit.name: limit.of for limit in asked}
+    return tuple(
+        LimitOutcome(
+            name=limit.name,
+            of="customers"
+            if kinds.get(limit.name) == "share"
+            else kinds.get(limit.name, COMPLAINTS),
+            at_least=limit.minimum,
+            at_most=limit.maximum,
+            used=float(used[r]),
+            price=float(found.allocation.prices[r]),
+            widened=float(found.allocation.slack[r]),
+            cost=max(found.costs[r], 0.0),
+        )
+        for r, limit in enumerate(system.limits)
+    )
+
+
+def counts_of(
+    segment: NDArray[np.int64], choice: NDArray[np.int64], n_segments: int, n_messages: int
+) -> NDArray[np.float64]:
+    """Customers by segment and message, shape ``(n_segments, n_messages)``."""
+    counts = np.bincount(segment * n_messages + choice, minlength=n_segments * n_messages)
+    return counts.reshape(n_segments, n_messages).astype(np.float64)
+
+
+def order_of_giving_way(limits: Sequence[LimitSettings]) -> list[str]:
+    """Names of the limits that may be widened, the first one first."""
+    may = [limit for limit in limits if limit.may_give_way is not None]
+    return [limit.name for limit in sorted(may, key=lambda limit: limit.may_give_way or 0)]

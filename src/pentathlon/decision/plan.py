@@ -1,0 +1,235 @@
+"""From what messages are worth to what is sent: rules, limits, and what is left to chance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pentathlon.contract.messages import MessageSet
+from pentathlon.decision.allocation import LimitSystem
+from pentathlon.decision.exploration import BY_CHANCE, BY_HOLDOUT, BY_POLICY, Draw, explore
+from pentathlon.decision.limiting import (
+    LimitOutcome,
+    limit_outcomes,
+    order_of_giving_way,
+    resolve_limits,
+    within_limits,
+)
+from pentathlon.decision.rules.screen import Screen
+from pentathlon.decision.settings import SendingSettings
+from pentathlon.errors import DataError, ParameterError
+
+MINIMUM_GAIN = "minimum gain"
+BY_RULE, BY_LIMIT, BY_MANDATE = "rule", "limit", "mandatory"
+"""Who decided, beside the policy and chance: a rule or a limit that took the policy's choice."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Decisions of a campaign with all that formed them.
+
+    Attributes
+    ----------
+    draw : Draw
+        What is sent, who decided it, and the probability of every message.
+    preferred : ndarray of int64, shape (n,)
+        What the policy would send if it could.
+    planned : ndarray of int64, shape (n,)
+        What is sent but for chance.
+    worth : ndarray of float32, shape (n, n_messages)
+        What each message is taken to be worth, contact costs taken off, in currency.
+    rules : tuple of str
+    removed_by : ndarray of int8, shape (n, n_messages)
+        0 where a message may be sent, else the number of the rule, counted from 1.
+    limits : tuple of LimitOutcome
+    bound : float or None
+        No plan within the rules and limits is worth more, in currency; ``None`` without limits.
+    """
+
+    draw: Draw
+    preferred: NDArray[np.int64]
+    planned: NDArray[np.int64]
+    worth: NDArray[np.float32]
+    rules: tuple[str, ...]
+    removed_by: NDArray[np.int8]
+    limits: tuple[LimitOutcome, ...] = ()
+    bound: float | None = None
+
+
+def make_plan(
+    worth: NDArray[np.float32],
+    preferred: NDArray[np.integer],
+    screen: Screen,
+    settings: SendingSettings,
+    messages: MessageSet,
+    *,
+    campaign: str = "",
+    share: float = 1.0,
+) -> Plan:
+    """Decide what is sent to everyone within rules and limits.
+
+    A customer's choice is the most valuable message that no rule removed, limits allowing. What is
+    mandatory, held out or drawn by chance is set first and counts in what limits use; limits then
+    hold for all decisions together, exploration included.
+
+    Parameters
+    ----------
+    worth : ndarray of float32, shape (n, n_messages)
+        By what the policy ranks messages, in currency.
+    preferred : ndarray of int, shape (n,)
+        What the policy sends where it may.
+    screen : Screen, n customers
+    settings : SendingSettings
+    messages : MessageSet
+    campaign : str
+        Part of the draw.
+    share : float
+        Limits in customers or currency are for all customers; these are this share of them.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    InfeasibleError
+        When limits cannot hold together, or not beside what is mandatory, held out or explored.
+    DataError
+        When rules leave a customer no message at all.
+    """
+    n, n_messages = worth.shape
+    rows = np.arange(n)
+    wanted: NDArray[np.int64] = preferred.astype(np.int64)
+    rules, removed_by = screen.rules, screen.removed_by
+    e_mails = [k for k in range(n_messages) if k != messages.control]
+    if screen.contact_cost.any():
+        worth = worth.copy()
+        worth[:, e_mails] -= screen.contact_cost[:, None]
+    mandatory = screen.mandatory >= 0
+    if settings.rules.minimum_gain is not None:
+        rules, removed_by = _ask_minimum_gain(
+            worth, settings.rules.minimum_gain, rules, removed_by, messages, ~mandatory
+        )
+    eligible = removed_by == 0
+    _check_someone_left(eligible, rules, removed_by)
+    competing = _levered(worth, settings.levers, messages)
+    ranked = np.where(eligible, competing, np.float32(-np.inf))
+    best = np.asarray(ranked.argmax(axis=1), dtype=np.int64)
+    may_prefer = eligible[rows, wanted] & (ranked[rows, wanted] == ranked[rows, best])
+    best = np.where(may_prefer, wanted, best).astype(np.int64)
+    best[mandatory] = screen.mandatory[mandatory]
+
+    def left_to_chance(choice: NDArray[np.int64], ranking: NDArray[np.floating]) -> Draw:
+        drawn = explore(
+            screen.customer_id,
+            choice,
+            ranking,
+            settings.exploration,
+            campaign=campaign,
+            control=messages.control,
+            eligible=eligible,
+        )
+        return _mandated(drawn, screen.mandatory)
+
+    draw = left_to_chance(best, ranked)
+    planned, bound = best, None
+    outcomes: tuple[LimitOutcome, ...] = ()
+    limits, segment = resolve_limits(
+        settings.limits, settings.rules.pressure, screen, messages, share
+    )
+    if limits:
+        relax = order_of_giving_way(settings.limits)
+        system = LimitSystem.of(limits, int(segment.max(initial=0)) + 1, n_messages)
+        ranking: NDArray[np.floating] = ranked
+        if settings.exploration.share > 0 and settings.exploration.among == "top_two":
+            # Limits move the second best, too: draw between the two that are best at their prices.
+            first = within_limits(ranked, system, segment, relax, best, mandatory)
+            ranking = ranked - first.table[segment]
+            draw = left_to_chance(first.choice, ranking)
+        given = mandatory | np.isin(draw.decided_by, (BY_CHANCE, BY_HOLDOUT))
+        found = within_limits(ranked, system, segment, relax, draw.choice, given)
+        planned = np.where(mandatory, best, found.choice)
+        draw = left_to_chance(planned, ranking)
+        outcomes = limit_outcomes(settings.limits, system, found, segment, draw.choice)
+        bound = found.bound
+    decided_by = draw.decided_by.copy()
+    moved = (decided_by == BY_POLICY) & (planned != wanted)
+    decided_by[moved] = np.where(planned[moved] == best[moved], BY_RULE, BY_LIMIT)
+    return Plan(
+        replace(draw, decided_by=decided_by),
+        wanted,
+        planned,
+        worth,
+        rules,
+        removed_by,
+        outcomes,
+        bound,
+    )
+
+
+def _ask_minimum_gain(
+    worth: NDArray[np.float32],
+    minimum: float,
+    rules: tuple[str, ...],
+    removed_by: NDArray[np.int8],
+    messages: MessageSet,
+    asked: NDArray[np.bool_],
+) -> tuple[tuple[str, ...], NDArray[np.int8]]:
+    """Remove e-mails that bring too little over ``control``."""
+    control = messages.control
+    if control is None:
+        raise ParameterError(
+            "decision.rules.minimum_gain compares with control, which messages lacks."
+        )
+    too_little = worth - worth[:, [control]] < minimum
+    too_little[:, control] = False
+    too_little &= (removed_by == 0) & asked[:, None]
+    if not too_little.any():
+        return rules, removed_by
+    return (*rules, MINIMUM_GAIN), np.where(too_little, np.int8(len(rules) + 1), removed_by).astype(
+        np.int8
+    )
+
+
+def _check_someone_left(
+    eligible: NDArray[np.bool_], rules: tuple[str, ...], removed_by: NDArray[np.int8]
+) -> None:
+    nothing = ~eligible.any(axis=1)
+    if nothing.any():
+        blamed = sorted({rules[c - 1] for c in np.unique(removed_by[nothing])})
+        raise DataError(
+            f"{int(nothing.sum())} customers have no message left after the rules {blamed}: add "
+            "control to the messages, or spare these customers."
+        )
+
+
+def _levered(
+    worth: NDArray[np.float32], levers: Mapping[str, float], messages: MessageSet
+) -> NDArray[np.float32]:
+    """What messages compete with: a factor above 1 favours a message whatever its sign."""
+    if not levers:
+        return worth
+    stray = sorted(set(levers) - set(messages))
+    if stray:
+        raise ParameterError(
+            f"decision.levers: {stray} are no messages; there are {list(messages)}."
+        )
+    factor = np.array([levers.get(m, 1.0) for m in messages], dtype=np.float32)
+    return np.asarray(worth + (factor - 1) * np.abs(worth), dtype=np.float32)
+
+
+def _mandated(draw: Draw, mandatory: NDArray[np.int8]) -> Draw:
+    """Take back what chance did to mandatory messages."""
+    must = np.flatnonzero(mandatory >= 0)
+    if not len(must):
+        return draw
+    choice, propensity, decided_by = draw.choice.copy(), draw.propensity.copy(), draw.decided_by
+    choice[must] = mandatory[must]
+    propensity[must] = 0.0
+    propensity[must, choice[must]] = 1.0
+    decided_by = decided_by.copy()
+    decided_by[must] = BY_MANDATE
+    return Draw(choice, propensity, decided_by)

@@ -1,0 +1,72 @@
+import pandas as pd
+import pytest
+
+from pentathlon.decision.decisions import limits_table as table_of
+from pentathlon.decision.limiting import LimitOutcome
+from pentathlon.reporting.restrictions import (
+    limit_sentences,
+    limits_table,
+    rule_sentences,
+    rules_table,
+)
+from pentathlon.reporting.sections import sections
+from pentathlon.reporting.verdict import action, verdict
+
+INF = float("inf")
+
+
+@pytest.fixture
+def restricted(small_run):
+    rules = pd.DataFrame(
+        [["adults", 3, 4, 1, 0.5], ["two a week", 2, 4, 2, 1.0]], columns=small_run.RULE_COLUMNS
+    )
+    limits = table_of(
+        (
+            LimitOutcome("racquet slots", "customers", -INF, 2_000.0, 2_000.0, 0.16, 0.0, 18_400.0),
+            LimitOutcome("team at least", "customers", 500.0, INF, 500.0, -0.05, 0.0, 12.0),
+            LimitOutcome("budget", "cost", -INF, 400.0, 410.0, 1.2, 10.0, 7.0),
+            LimitOutcome("loose", "customers", -INF, 9_999.0, 10.0, 0.0, 0.0, 0.0),
+        )
+    )
+    return small_run.results(changes={"rule_effects": rules, "limit_outcomes": limits})
+
+
+def plain(sentences):
+    return [s.replace("\u00a0", " ") for s in sentences]
+
+
+def test_what_rules_took_is_said_once(restricted):
+    assert plain(rule_sentences(restricted)) == [
+        "Rules took the most valuable message from 3 of 4 customers, which costs 1.50 EUR of "
+        "expected profit; most often “two a week”, 2 times."
+    ]
+
+
+def test_each_limit_that_binds_has_its_price(restricted):
+    assert plain(limit_sentences(restricted)) == [
+        "“racquet slots” binds: one more customer would be worth 0.160 EUR, and without it these "
+        "decisions would earn 18,400 EUR more by prediction.",
+        "“team at least” binds: one customer less would be worth 0.050 EUR, and without it these "
+        "decisions would earn 12.00 EUR more by prediction.",
+        "“budget” could not hold beside the others and gave way by 10.00.",
+        "“budget” binds: one more EUR would be worth 1.200 EUR, and without it these decisions "
+        "would earn 7.00 EUR more by prediction.",
+    ]
+
+
+def test_tables_show_them_all(restricted):
+    (rules,), (limits,) = rules_table(restricted), limits_table(restricted)
+    assert plain(rules.rows[0]) == ["adults", "3", "4", "1", "0.50 EUR"]
+    assert plain(limits.rows[0]) == [
+        *("racquet slots", "customers", "", "2,000", "2,000", "+0.160 EUR", "18,400 EUR")
+    ]
+    assert plain(limits.rows[3])[5:] == ["0", "0.00 EUR"]
+
+
+def test_the_first_screen_says_that_rules_had_a_say(restricted, small_run):
+    assert action(restricted).endswith(" as far as rules and limits allow.")
+    assert "Of 4 customers" in verdict(restricted).shares.replace("\u00a0", " ")
+    assert "Rules and limits" in [section.title for section in sections(restricted)]
+    free = small_run.results()
+    assert "rules" not in action(free)
+    assert "Rules and limits" not in [section.title for section in sections(free)]
