@@ -16,7 +16,6 @@ from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 from kedro.validation import ParameterValidator
 
-from pentathlon import runs as runs_module
 from pentathlon.cli import cli
 from pentathlon.contract import MessageSet
 from pentathlon.contract.source import FileContract
@@ -135,8 +134,9 @@ def test_commands_use_what_there_is(page, command, registry):
     words = shlex.split(command)
     if words[0] == "python":
         if len(words) > 3:
-            assert words[3] == "runs"
-            parsed(words[4:], runs_module.runs)
+            command = cli.get_command(click.Context(cli), words[3])
+            assert command is not None, words[3]
+            parsed(words[4:], command)
         return
     given = parsed(words[2:], cli.get_command(click.Context(cli), "run"))
     env = given["env"]

@@ -22,6 +22,8 @@ from pentathlon.hooks.explain import chain, explain
 _COMMANDS = {
     "run": ("pentathlon.cli", "Run pipelines, as `kedro run` does."),
     "runs": ("pentathlon.runs", "List runs, show one, or compare several."),
+    "diff": ("pentathlon.decided", "Compare the decisions of two runs."),
+    "export": ("pentathlon.decided", "Write decisions as files for an e-mail provider."),
 }
 _SHOW_ALL = "pentathlon.traceback"
 _VARIABLE = "PENTATHLON_TRACEBACK"

@@ -204,7 +204,7 @@ def _show(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _table(rows: Sequence[Sequence[str]], indent: str = "") -> Iterator[str]:
+def table(rows: Sequence[Sequence[str]], indent: str = "") -> Iterator[str]:
     """Lay rows out in columns; the first row is the heading."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
@@ -229,7 +229,7 @@ def _listing(runs: Sequence[Manifest]) -> Iterator[str]:
                 "  ".join(numbers[:_HEADLINES_IN_TABLE] + more),
             ]
         )
-    yield from _table(rows)
+    yield from table(rows)
 
 
 def _details(run: Manifest) -> Iterator[str]:
@@ -245,7 +245,7 @@ def _details(run: Manifest) -> Iterator[str]:
     slowest = sorted(timings.items(), key=lambda item: -item[1])[:5]
     if slowest:
         yield "Slowest nodes:"
-        yield from _table([[name, _duration(spent)] for name, spent in slowest], "  ")
+        yield from table([[name, _duration(spent)] for name, spent in slowest], "  ")
     sections: list[tuple[str, Mapping[str, Any]]] = [
         ("Headline numbers", run.get("headline", {})),
         ("Runtime parameters", flatten(run.get("runtime_params", {}))),
@@ -255,7 +255,7 @@ def _details(run: Manifest) -> Iterator[str]:
     for title, entries in sections:
         if entries:
             yield f"\n{title}:"
-            yield from _table([[name, _show(value)] for name, value in entries.items()], "  ")
+            yield from table([[name, _show(value)] for name, value in entries.items()], "  ")
 
 
 def _comparison(result: Mapping[str, Any]) -> Iterator[str]:
@@ -271,7 +271,7 @@ def _comparison(result: Mapping[str, Any]) -> Iterator[str]:
             ]
             rows.append([name, *map(_show, entry["values"]), *shown])
         yield "\nHeadline numbers:"
-        yield from _table(rows, "  ")
+        yield from table(rows, "  ")
     sections = {
         "facts": "What differs",
         "parameters": "Parameters that differ",
@@ -283,7 +283,7 @@ def _comparison(result: Mapping[str, Any]) -> Iterator[str]:
         if result[key]:
             yield f"\n{title}:"
             rows = [["", *labels], *([name, *map(_show, v)] for name, v in result[key].items())]
-            yield from _table(rows, "  ")
+            yield from table(rows, "  ")
         elif key == "parameters":
             yield "\nNo parameter differs."
 
