@@ -11,6 +11,7 @@ from pentathlon.pipelines import (
     feature_engineering,
     fusion,
     order_value,
+    plan,
     reporting,
     simulate,
     training,
@@ -34,6 +35,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "fusion": fusion.create_pipeline(),
         "decision": decision.create_pipeline(),
         "evaluation": evaluation.create_pipeline(),
+        "plan": plan.create_pipeline(),
         "reporting": reporting.create_pipeline(),
     }
     engine = sum(stages.values(), Pipeline([]))

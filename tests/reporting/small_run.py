@@ -271,6 +271,8 @@ def datasets(
         "decisions": pd.DataFrame({"message": [first] * 3 + ["swim"]}),
         "rule_effects": pd.DataFrame(columns=RULE_COLUMNS),
         "limit_outcomes": limits_table(()),
+        "learning_plan": learning_plan(),
+        "learning_plan_summary": learning_plan_summary(),
     }
     for model in MODEL_NAMES:
         found[f"{model}_study"] = {"model": model, "parameters": {"depth": 3}, "log_loss": 0.08}
@@ -279,6 +281,31 @@ def datasets(
             {"feature": ["income", "age"], "log_loss_increase": [0.02, -0.001], "spread": 0.0}
         )
     return found
+
+
+def learning_plan():
+    rows = [
+        ["exploration", 0.01, 0.04, 8.0, 10_000, 900.0, 100.0],
+        ["holdout", 0.1, 0.02, 4.0, 100_000, -50.0, 200.0],
+    ]
+    columns = ["question", "share", "detectable_gain", "detectable_percent", "customers", "cost"]
+    return pd.DataFrame(rows, columns=[*columns, "cost_standard_error"])
+
+
+def learning_plan_summary():
+    exploration = {"share": 0.025, "cost": 2_250.0, "cost_standard_error": 250.0}
+    holdout = {"share": None, "cost": None, "cost_standard_error": None}
+    return {
+        "gain_percent": 5.0,
+        "gain": 0.03,
+        "confidence": 0.95,
+        "power": 0.8,
+        "customers": 1_000_000,
+        "questions": {
+            "exploration": exploration | {"campaigns": 1, "most_share": 0.2},
+            "holdout": holdout | {"campaigns": 3, "most_share": 0.2},
+        },
+    }
 
 
 def results(

@@ -50,6 +50,8 @@ class Results:
     order_value_multipliers, order_value_trials : DataFrame
     rule_effects, limit_outcomes : DataFrame
         Empty where there are no rules or limits.
+    learning_plan : DataFrame
+    learning_plan_summary : dict
     decided : dict of str to int
         Customers per message among the decisions.
     studies : dict of str to dict
@@ -77,6 +79,8 @@ class Results:
     order_value_trials: pd.DataFrame
     rule_effects: pd.DataFrame
     limit_outcomes: pd.DataFrame
+    learning_plan: pd.DataFrame
+    learning_plan_summary: Record
     decided: Mapping[str, int]
     studies: Mapping[str, Record]
     trials: Mapping[str, pd.DataFrame]

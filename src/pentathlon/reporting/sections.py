@@ -9,6 +9,7 @@ from pentathlon import __version__
 from pentathlon.reporting import labels, tables
 from pentathlon.reporting.caveats import caveats
 from pentathlon.reporting.formats import MINUS, is_number, listing, number, percent, plural
+from pentathlon.reporting.learning import learning_sentences, learning_table
 from pentathlon.reporting.restrictions import (
     limit_sentences,
     limits_table,
@@ -67,6 +68,7 @@ def sections(results: Results) -> list[Section]:
         _calibration(results),
         _fusion(results),
         _order_values(results),
+        _learning(results),
         Section("caveats", "Caveats", points=caveats(results)),
         _reproduce(results),
     ]
@@ -354,6 +356,19 @@ def _order_values(results: Results) -> Section:
         ],
         figures=["order_values"],
         details=[tables.order_values(results)],
+    )
+
+
+def _learning(results: Results) -> Section:
+    return Section(
+        "learning",
+        "The next campaign",
+        [
+            "A campaign that leaves nothing to chance proves nothing afterwards. Only customers on "
+            "whom two policies differ tell them apart, by the spread of their profit.",
+            *learning_sentences(results),
+        ],
+        details=[learning_table(results)],
     )
 
 

@@ -28,6 +28,8 @@ TABLES = (
     "truth_policies",
     "rule_effects",
     "limit_outcomes",
+    "learning_plan",
+    "learning_plan_summary",
     "model_metrics",
     "calibration",
     "fusion_table",
