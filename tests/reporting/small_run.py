@@ -7,6 +7,7 @@ from pentathlon.contract import Message, MessageSet
 from pentathlon.decision.decisions import limits_table
 from pentathlon.decision.settings import DecisionSettings
 from pentathlon.judgement import CampaignSettings, EvaluationSettings
+from pentathlon.judgement.overlap import COLUMNS
 from pentathlon.models.registry import MODEL_NAMES
 from pentathlon.models.settings import RandomnessSettings
 from pentathlon.reporting.results import Results, Settings, constant_name
@@ -271,6 +272,12 @@ def datasets(
         "decisions": pd.DataFrame({"message": [first] * 3 + ["swim"]}),
         "rule_effects": pd.DataFrame(columns=RULE_COLUMNS),
         "limit_outcomes": limits_table(()),
+        "overlap": overlap(),
+        "overlap_summary": {
+            "unreached_share": 0.0,
+            "max_unreached_share": 0.05,
+            "refused": False,
+        },
         "learning_plan": learning_plan(),
         "learning_plan_summary": learning_plan_summary(),
     }
@@ -281,6 +288,11 @@ def datasets(
             {"feature": ["income", "age"], "log_loss_increase": [0.02, -0.001], "spread": 0.0}
         )
     return found
+
+
+def overlap(unreached=()):
+    rows = [["run", "", 60, 20, 0.98, -0.1, 20.0, 0.05, 0.33, 0.1, 0.02, False], *unreached]
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def learning_plan():

@@ -20,6 +20,9 @@ class EvaluationSettings(BaseModel):
         Of every interval, two-sided.
     cap_quantile : float
         Quantile of the order values at which the capped secondary metric caps them.
+    max_unreached_share : float
+        Share of the judged customers to whom a message may be sent that the log never sends
+        people like them; beyond it the report refuses a conclusion.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -27,6 +30,7 @@ class EvaluationSettings(BaseModel):
     scheme: Literal["test", "cross_fitted"] = "test"
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     cap_quantile: Annotated[float, Field(gt=0.5, lt=1)] = 0.99
+    max_unreached_share: Annotated[float, Field(ge=0, lt=1)] = 0.05
 
 
 class CampaignSettings(BaseModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pentathlon.reporting.formats import MINUS, number, percent, plural
 from pentathlon.reporting.labels import Record
 from pentathlon.reporting.results import Results, level
+from pentathlon.reporting.section import Section
 from pentathlon.reporting.tables import Table
 
 _LEFT = {
@@ -77,4 +78,18 @@ def learning_table(results: Results) -> Table:
         f"{level(plan['confidence'])} confidence",
         [*header, "Costs", "Standard error"],
         rows,
+    )
+
+
+def next_campaign(results: Results) -> Section:
+    """The section on what to leave to chance next."""
+    return Section(
+        "learning",
+        "The next campaign",
+        [
+            "A campaign that leaves nothing to chance proves nothing afterwards. Only customers on "
+            "whom two policies differ tell them apart, by the spread of their profit.",
+            *learning_sentences(results),
+        ],
+        details=[learning_table(results)],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pentathlon.reporting.formats import number, plural
 from pentathlon.reporting.labels import Record, records
 from pentathlon.reporting.results import Results
+from pentathlon.reporting.section import Section
 from pentathlon.reporting.tables import Table
 
 UNITS = {"customers": ("customer", "customers"), "complaints": ("complaint", "complaints")}
@@ -102,3 +103,23 @@ def _unit(results: Results, of: str) -> str:
 
 def _amount(results: Results, value: float) -> str:
     return results.money.total(value, value, value)
+
+
+def restrictions(results: Results) -> list[Section]:
+    """The section on rules and limits; none where there are none."""
+    if not results.restricted:
+        return []
+    n = number(sum(results.decided.values()))
+    return [
+        Section(
+            "restrictions",
+            "Rules and limits",
+            [
+                *rule_sentences(results),
+                *limit_sentences(results),
+                f"Amounts are for the {n} customers who were decided, by prediction. What outcomes "
+                "support for the decisions within rules and limits is the value of what ships.",
+            ],
+            tables=[*rules_table(results), *limits_table(results)],
+        )
+    ]

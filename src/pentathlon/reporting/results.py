@@ -48,6 +48,8 @@ class Results:
     policy_values, policy_gains, case_questions, truth_policies : DataFrame
     model_metrics, calibration, fusion_table, fusion_calibration : DataFrame
     order_value_multipliers, order_value_trials : DataFrame
+    overlap : DataFrame
+    overlap_summary : dict
     rule_effects, limit_outcomes : DataFrame
         Empty where there are no rules or limits.
     learning_plan : DataFrame
@@ -77,6 +79,8 @@ class Results:
     fusion_calibration: pd.DataFrame
     order_value_multipliers: pd.DataFrame
     order_value_trials: pd.DataFrame
+    overlap: pd.DataFrame
+    overlap_summary: Record
     rule_effects: pd.DataFrame
     limit_outcomes: pd.DataFrame
     learning_plan: pd.DataFrame
@@ -99,6 +103,11 @@ class Results:
     def personalised_ships(self) -> bool:
         """Whether every customer gets a message of their own."""
         return self.ships == labels.PERSONALISED
+
+    @property
+    def refused(self) -> bool:
+        """Whether the log cannot speak for what ships, so nothing may be concluded."""
+        return bool(self.overlap_summary["refused"])
 
     @property
     def restricted(self) -> bool:

@@ -2,48 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-
 from pentathlon import __version__
 from pentathlon.reporting import labels, tables
 from pentathlon.reporting.caveats import caveats
 from pentathlon.reporting.formats import MINUS, is_number, listing, number, percent, plural
-from pentathlon.reporting.learning import learning_sentences, learning_table
-from pentathlon.reporting.restrictions import (
-    limit_sentences,
-    limits_table,
-    rule_sentences,
-    rules_table,
-)
+from pentathlon.reporting.learning import next_campaign
+from pentathlon.reporting.overlap import overlap_table, unreached_sentences
+from pentathlon.reporting.restrictions import restrictions
 from pentathlon.reporting.results import Results, level
+from pentathlon.reporting.section import Section
 from pentathlon.reporting.tables import Table
 from pentathlon.reporting.verdict import alarm_sentence, claim_sentence, truth_sentence
 
 ESTIMATOR_PAIRS = 3
-
-
-@dataclass(frozen=True)
-class Section:
-    """A section of the report.
-
-    Attributes
-    ----------
-    anchor, title : str
-    paragraphs, points : sequence of str
-    figures : sequence of str
-        Names of figures.
-    tables, details : sequence of Table
-        Shown, and folded away.
-    """
-
-    anchor: str
-    title: str
-    paragraphs: Sequence[str] = ()
-    figures: Sequence[str] = ()
-    tables: Sequence[Table] = ()
-    details: Sequence[Table] = ()
-    points: Sequence[str] = field(default_factory=tuple)
 
 
 def sections(results: Results) -> list[Section]:
@@ -60,7 +31,7 @@ def sections(results: Results) -> list[Section]:
     """
     return [
         _policies(results),
-        *_restrictions(results),
+        *restrictions(results),
         _winners_curse(results),
         _estimators(results),
         _data(results),
@@ -68,7 +39,7 @@ def sections(results: Results) -> list[Section]:
         _calibration(results),
         _fusion(results),
         _order_values(results),
-        _learning(results),
+        next_campaign(results),
         Section("caveats", "Caveats", points=caveats(results)),
         _reproduce(results),
     ]
@@ -133,25 +104,6 @@ def _policies(results: Results) -> Section:
     )
 
 
-def _restrictions(results: Results) -> list[Section]:
-    if not results.restricted:
-        return []
-    n = number(sum(results.decided.values()))
-    return [
-        Section(
-            "restrictions",
-            "Rules and limits",
-            [
-                *rule_sentences(results),
-                *limit_sentences(results),
-                f"Amounts are for the {n} customers who were decided, by prediction. What outcomes "
-                "support for the decisions within rules and limits is the value of what ships.",
-            ],
-            tables=[*rules_table(results), *limits_table(results)],
-        )
-    ]
-
-
 def _winners_curse(results: Results) -> Section:
     values = results.policy_values
     deciding = values[values["kind"].isin(["single model", "personalised"])]
@@ -212,8 +164,10 @@ def _estimators(results: Results) -> Section:
             f"alone raises about {plural(round(pairs / 20), 'alarm')}. A large or repeated one "
             "points at propensities that are not those of the log, or at predictions that saw the "
             "outcome.",
+            *unreached_sentences(results),
         ],
         figures=["estimators"],
+        tables=[overlap_table(results)],
         points=points,
     )
 
@@ -356,19 +310,6 @@ def _order_values(results: Results) -> Section:
         ],
         figures=["order_values"],
         details=[tables.order_values(results)],
-    )
-
-
-def _learning(results: Results) -> Section:
-    return Section(
-        "learning",
-        "The next campaign",
-        [
-            "A campaign that leaves nothing to chance proves nothing afterwards. Only customers on "
-            "whom two policies differ tell them apart, by the spread of their profit.",
-            *learning_sentences(results),
-        ],
-        details=[learning_table(results)],
     )
 
 

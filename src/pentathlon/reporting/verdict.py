@@ -16,6 +16,7 @@ from pentathlon.reporting.formats import (
     shares,
 )
 from pentathlon.reporting.labels import Record
+from pentathlon.reporting.overlap import refusal_sentence
 from pentathlon.reporting.results import Results, level
 
 
@@ -108,6 +109,8 @@ def verdict(results: Results) -> Verdict:
 
 def action(results: Results) -> str:
     """What to send, in one sentence."""
+    if results.refused:
+        return "No conclusion: the log cannot speak for what would ship."
     within = " as far as rules and limits allow" if results.restricted else ""
     if results.ships == labels.NO_EMAIL:
         return f"Send nobody an e-mail{within}."
@@ -294,6 +297,8 @@ def _certainty(results: Results) -> list[str]:
         claim_sentence(results),
         alarm_sentence(results),
     ]
+    if results.refused:
+        points.insert(0, refusal_sentence(results))
     if results.truth_summary.get("known"):
         points.append(truth_sentence(results))
     return points
@@ -347,6 +352,13 @@ def truth_sentence(results: Results) -> str:
 
 def _next_steps(results: Results) -> list[str]:
     n = sum(results.decided.values())
+    if results.refused:
+        return [
+            "Do not send as decided. Send the messages and customers named under Estimators and "
+            "alarms at random first, with their probabilities logged, or keep what ships to "
+            "customers whom the log reaches (decision.rules).",
+            *(str(warning) for warning in results.data_quality["warnings"]),
+        ]
     steps = [
         f"Send as decided: the data set decisions holds the message of "
         f"{'the one customer' if n == 1 else f'each of {number(n)} customers'}.",

@@ -20,6 +20,7 @@ from pentathlon.judgement import (
 )
 from pentathlon.judgement.judged import FUSION
 from pentathlon.judgement.models import assess_models, feature_effects
+from pentathlon.judgement.overlap import assess_overlap
 from pentathlon.judgement.questions import case_questions
 from pentathlon.pipelines.data_processing.params import MessagesParams
 from pentathlon.pipelines.decision.params import DecisionParams
@@ -130,6 +131,37 @@ def evaluate_policies(
     return comparison.policies, comparison.gains, summary, questions
 
 
+def check_overlap(
+    judged: pd.DataFrame,
+    customers: pd.DataFrame,
+    messages: MessagesParams,
+    features: FeatureColumns,
+    evaluation: EvaluationParams,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Check that the log reaches the customers that what ships sends something to.
+
+    Returns
+    -------
+    overlap : DataFrame
+    overlap_summary : dict
+        ``unreached_share`` of the judged customers, the limit, and whether a conclusion is
+        ``refused``.
+    """
+    rows = Judged.from_table(judged, messages.message_set())
+    found = assess_overlap(rows, customers, features)
+    refused = found.unreached_share > evaluation.max_unreached_share
+    if refused:
+        logger.warning(
+            "the log never reaches %.1f %% of the judged customers with what ships: no conclusion.",
+            100 * found.unreached_share,
+        )
+    return found.table, {
+        "unreached_share": found.unreached_share,
+        "max_unreached_share": evaluation.max_unreached_share,
+        "refused": refused,
+    }
+
+
 def check_against_truth(
     judged: pd.DataFrame,
     truth: pd.DataFrame | None,
@@ -152,6 +184,7 @@ def summarise(
     truth_summary: dict[str, Any],
     policy_choice: dict[str, Any],
     model_metrics: pd.DataFrame,
+    overlap_summary: dict[str, Any],
 ) -> dict[str, Any]:
     """Collect the headline numbers of a run.
 
@@ -170,6 +203,7 @@ def summarise(
         "auc": float(metrics["roc_auc"]),
         "log_loss": float(metrics["log_loss"]),
         "alarms": len(policy_summary["alarms"]),
+        "unreached_share": overlap_summary["unreached_share"],
     }
     if truth_summary["known"]:
         headline |= {

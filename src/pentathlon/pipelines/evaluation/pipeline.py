@@ -9,6 +9,7 @@ from kedro.pipeline import Node, Pipeline
 from pentathlon.models.registry import MODEL_NAMES
 from pentathlon.pipelines.evaluation.nodes import (
     check_against_truth,
+    check_overlap,
     evaluate_models,
     evaluate_policies,
     judge,
@@ -74,6 +75,19 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
                 namespace="evaluation",
             ),
             Node(
+                check_overlap,
+                inputs=[
+                    "judged",
+                    "customers",
+                    "params:messages",
+                    "params:features",
+                    "params:evaluation",
+                ],
+                outputs=["overlap", "overlap_summary"],
+                name="check_overlap",
+                namespace="evaluation",
+            ),
+            Node(
                 check_against_truth,
                 inputs=["judged", "truth", "params:messages", "params:evaluation"],
                 outputs=["truth_summary", "truth_policies"],
@@ -82,7 +96,13 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
             ),
             Node(
                 summarise,
-                inputs=["policy_summary", "truth_summary", "policy_choice", "model_metrics"],
+                inputs=[
+                    "policy_summary",
+                    "truth_summary",
+                    "policy_choice",
+                    "model_metrics",
+                    "overlap_summary",
+                ],
                 outputs="headline",
                 name="summarise",
                 namespace="evaluation",

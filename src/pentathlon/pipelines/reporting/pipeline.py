@@ -26,6 +26,8 @@ TABLES = (
     "policy_gains",
     "case_questions",
     "truth_policies",
+    "overlap",
+    "overlap_summary",
     "rule_effects",
     "limit_outcomes",
     "learning_plan",
