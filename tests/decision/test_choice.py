@@ -117,3 +117,34 @@ def test_a_folds_own_outcomes_do_not_shrink_its_contrasts() -> None:
     np.testing.assert_array_equal(after.expected_profit[held_out], before.expected_profit[held_out])
     assert (after.expected_profit[~held_out] != before.expected_profit[~held_out]).any()
     assert after.shrinkage != before.shrinkage
+
+
+def test_a_constant_is_promised_with_its_lead_shrunk() -> None:
+    """Of equal messages the best looks better than it is; the promise does not."""
+    arguments = campaign(0.0)
+    choice = choose_policy(**arguments)
+    assert choice.policy != "personalised"
+    values = [
+        AIPW(smoothed=True).estimate(k, arguments["outcomes"], choice.expected_profit).value
+        for k in range(3)
+    ]
+    best = int(np.argmax(values))
+    assert choice.promised_profit <= values[best] + 1e-12
+    # What each message is worth keeps its order, and its level is the promise.
+    assert int(np.argmax(choice.constant_worth)) == best
+    e_mails = sorted([1, 2], key=lambda k: values[k])
+    apart = choice.constant_worth[e_mails[1]] - choice.constant_worth[e_mails[0]]
+    assert 0 < apart < (values[e_mails[1]] - values[e_mails[0]])
+    gross = choice.expected_profit + MESSAGES.costs.astype(np.float32)
+    level = float(gross.mean())
+    np.testing.assert_allclose(choice.constant_worth[best] * level, choice.promised_profit)
+
+
+def test_a_personalised_policy_is_promised_its_gain_by_its_reliability() -> None:
+    choice = choose_policy(**campaign(2.0))
+    assert choice.policy == "personalised"
+    gain = choice.gate.gain
+    gross = choice.expected_profit + MESSAGES.costs.astype(np.float32)
+    constant = choice.constant_worth[choice.gate.best_constant] * float(gross.mean())
+    kept = gain.value * (1 - (gain.standard_error / gain.value) ** 2)
+    np.testing.assert_allclose(choice.promised_profit, constant + kept, rtol=1e-6)

@@ -182,6 +182,30 @@ def test_what_is_left_to_chance_is_in_the_decisions(engine: DecisionEngine, reta
     assert (other["message"] != drawn["message"]).any()
 
 
+def test_where_a_constant_is_taken_away_averages_decide(
+    engine: DecisionEngine, retailer: Any
+) -> None:
+    """No personal difference is confirmed there, so none may choose the substitute."""
+    constant = replace(engine, policy="send water", constant_worth=(0.5, 1.0, 0.8))
+    rules = {"eligibility": [{"name": "no water", "messages": ["water"]}]}
+    sending = SendingSettings.model_validate({"rules": rules})
+    decisions = constant.decide(retailer.customers, sending)
+    assert set(decisions["message"]) == {"team"}
+    assert set(decisions["preferred"]) == {"water"}
+    assert set(decisions["decided_by"]) == {"rule"}
+    assert set(decisions["removed"]) == {"water: no water"}
+    # Within limits those who bring more keep the better message.
+    limits = [{"name": "some", "messages": ["water"], "at_most": 100}]
+    limited = constant.decide(
+        retailer.customers, SendingSettings.model_validate({"limits": limits})
+    )
+    got = (limited["message"] == "water").to_numpy()
+    assert got.sum() == 100
+    gross = constant.plan(retailer.customers)[0].expected_profit + retailer.messages.costs
+    level = gross.mean(axis=1)
+    assert level[got].min() >= level[~got].max() - 1e-6
+
+
 def test_an_unknown_policy_is_refused(engine: DecisionEngine) -> None:
     with pytest.raises(ArtifactError, match=r"no policy 'send golf'; choose from .*send team"):
         replace(engine, policy="send golf")

@@ -9,6 +9,7 @@ from plotly.offline import get_plotlyjs
 from pentathlon.pipelines.reporting.nodes import FIGURES
 from pentathlon.reporting import figures_policies, theme
 from pentathlon.reporting.report import page_figure, render_report
+from pentathlon.reporting.sections import corrected_sentences
 
 EVIL = "<b>bold</b>"
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -142,3 +143,12 @@ def test_every_case_renders(small_run, options):
     text = without_plotly(render_report(small_run.results(**options), blank_figures()))
     assert Page(text).open == []
     assert not re.search(r"\bnan\b|\bNone\b|\bNaN\b|&lt;NA&gt;", text)
+
+
+@pytest.mark.parametrize(("claim", "where"), [(0.55, "inside"), (5.0, "outside")])
+def test_the_corrected_claim_stands_beside_the_supported_profit(small_run, claim, where):
+    results = small_run.results()
+    assert corrected_sentences(results) == []
+    head = {**results.headline, "corrected_claim": claim}
+    (sentence,) = corrected_sentences(small_run.results(changes={"headline": head}))
+    assert f"{claim:.3f}\u00a0EUR a customer, {where} the supported interval." in sentence

@@ -46,6 +46,10 @@ class PolicyChoice:
         :func:`pentathlon.decision.policies.level_of`) while it supports nothing personal: the
         value of sending it to everyone over the mean level, leads of e-mails pulled to their
         mean by empirical Bayes.
+    promised_profit : float
+        What the training rows promise of the policy, corrected for the winner's curse, in
+        currency per customer: the value of the best constant with its lead shrunk, and for the
+        personalised policy its cross-fitted gain over it, shrunk by its reliability.
     """
 
     shrinkage: ContrastShrinkage
@@ -54,6 +58,7 @@ class PolicyChoice:
     contrasts_real: bool
     policy: str
     constant_worth: tuple[float, ...]
+    promised_profit: float
 
 
 def choose_policy(
@@ -118,16 +123,24 @@ def choose_policy(
     real = measured.lower_bound(settings.contrast_confidence) > 0
     constant = constant_name(messages.names[verdict.best_constant])
     policy = PERSONALISED if verdict.ships and real else constant
-    worth = _constant_worth(outcomes, profit, estimator, messages)
-    return PolicyChoice(shrinkage, profit, verdict, real, policy, worth)
+    values = _constant_values(outcomes, profit, estimator, messages)
+    level = np.average(level_of(profit, messages), weights=outcomes.sampling_weight)
+    promised = float(values[verdict.best_constant])
+    if policy == PERSONALISED:
+        gain, error = verdict.gain.value, verdict.gain.standard_error
+        promised += gain * max(0.0, 1 - (error / gain) ** 2)
+    return PolicyChoice(
+        shrinkage, profit, verdict, real, policy, tuple((values / level).tolist()), promised
+    )
 
 
-def _constant_worth(
+def _constant_values(
     outcomes: LoggedOutcomes,
     profit: NDArray[np.float32],
     estimator: Estimator,
     messages: MessageSet,
-) -> tuple[float, ...]:
+) -> NDArray[np.float64]:
+    """Value of sending each message to everyone, leads of e-mails shrunk, in currency."""
     estimates = [estimator.estimate(k, outcomes, profit) for k in range(len(messages))]
     value = np.array([e.value for e in estimates])
     e_mails = np.array([k for k in range(len(messages)) if k != messages.control])
@@ -136,8 +149,7 @@ def _constant_worth(
     # leads stays where nothing tells them from luck: a tie must go to one of them.
     shrunk = shrink_to_mean(value[e_mails], np.full(len(e_mails), variance))
     value[e_mails] = shrunk + TRACE * (value[e_mails] - shrunk)
-    level = np.average(level_of(profit, messages), weights=outcomes.sampling_weight)
-    return tuple((value / level).tolist())
+    return value
 
 
 def best_constant(

@@ -98,6 +98,7 @@ def compare_policies(
     best_constant: str,
     settings: EvaluationSettings,
     campaign: CampaignSettings,
+    promised_profit: float | None = None,
 ) -> PolicyComparison:
     """Value every policy and pair those that decide against every baseline.
 
@@ -108,6 +109,9 @@ def compare_policies(
         Message that the training rows found best for everyone.
     settings : EvaluationSettings
     campaign : CampaignSettings
+    promised_profit : float, optional
+        What the training rows promise of the policy, corrected for the winner's curse. It joins
+        the headline where rules, limits and refits leave the policy as it was.
 
     Returns
     -------
@@ -159,9 +163,10 @@ def compare_policies(
             alarms.append(f"{name}: {alarm}")
     values = pd.DataFrame(records)
     gains = _gains(judged, policies, best_constant, settings, campaign)
-    return PolicyComparison(
-        values, gains, alarms, _headline(judged, values, gains, best_constant, settings, campaign)
-    )
+    headline = _headline(judged, values, gains, best_constant, settings, campaign)
+    if promised_profit is not None and _twin(policies[SHIPPED], policies) is not None:
+        headline["corrected_claim"] = promised_profit
+    return PolicyComparison(values, gains, alarms, headline)
 
 
 def _twin(shipped: Policy, policies: Mapping[str, Policy]) -> str | None:

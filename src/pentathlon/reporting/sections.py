@@ -52,6 +52,7 @@ def honesty(results: Results) -> Section:
         "Claimed and supported",
         [
             claim_sentence(results),
+            *corrected_sentences(results),
             "A policy picked by its own predictions promises too much on average; only outcomes of "
             "customers who had no part in making it say what it earns. The shaded gap in the "
             "figure is the difference.",
@@ -59,6 +60,20 @@ def honesty(results: Results) -> Section:
         ],
         figures=["policy_profit"],
     )
+
+
+def corrected_sentences(results: Results) -> list[str]:
+    """The claim corrected for the winner's curse, before any judged customer was looked at."""
+    corrected = results.headline.get("corrected_claim")
+    if not is_number(corrected):
+        return []
+    low = results.headline["supported_profit_lower"]
+    high = results.headline["supported_profit_upper"]
+    where = "inside" if low <= corrected <= high else "outside"
+    return [
+        f"Corrected for the winner’s curse on the customers who made the policy, the claim is "
+        f"{results.money.each(corrected)} a customer, {where} the supported interval."
+    ]
 
 
 def honesty_sentences(results: Results) -> list[str]:

@@ -83,6 +83,7 @@ def choose_policy(
         "emails_to_settle": verdict.emails_to_settle,
         "reason": reason,
         "shrinkage": choice.shrinkage.to_dict(),
+        "promised_profit": choice.promised_profit,
         "constant_worth": dict(zip(message_set, choice.constant_worth, strict=True)),
     }
 

@@ -123,7 +123,8 @@ def evaluate_policies(
     """
     rows = Judged.from_table(judged, messages.message_set())
     best = policy_choice["best_constant"]
-    comparison = compare_policies(rows, best, evaluation, campaign)
+    promised = policy_choice["promised_profit"]
+    comparison = compare_policies(rows, best, evaluation, campaign, promised)
     for alarm in comparison.alarms:
         logger.warning("estimators disagree. %s", alarm)
     summary = {"headline": comparison.headline, "alarms": comparison.alarms}
