@@ -30,19 +30,33 @@ from pentathlon.pipelines.data_processing.params import DataProcessingParams
 from pentathlon.recipe import decide_policy
 
 
+def prepare_seed(
+    file: pd.DataFrame, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame, FeatureColumns, MessageSet]:
+    """Bring the file to the contract: observations and features, with the folds of a seed."""
+    config = seeded(seed)
+    messages = MessageSet(config["messages"])
+    columns = FeatureColumns.model_validate(config["features"])
+    contract = DataProcessingParams.model_validate(config["data_processing"])
+    processed = process_customer_file(file, messages, columns, contract)
+    customers = processed.observations[["customer_id"]].merge(processed.customers)
+    return processed.observations, build_features(customers, columns), columns, messages
+
+
+def seeded(seed: int) -> dict[str, Any]:
+    """Parameters with every seed replaced."""
+    config = parameters("hillstrom")
+    config["data_processing"]["seed"] = config["randomness"]["seed"] = seed
+    return config
+
+
 def judge_seed(
     file: pd.DataFrame, seed: int, folder: Path
 ) -> tuple[Judged, dict[int, PolicyChoice]]:
     """Refit without each fold and judge that fold's customers, for one seed."""
-    config = parameters("hillstrom")
-    config["data_processing"]["seed"] = config["randomness"]["seed"] = seed
-    messages = MessageSet(config["messages"])
-    columns = FeatureColumns.model_validate(config["features"])
+    config = seeded(seed)
     settings, mark = recipe_settings(config), fingerprint(config)
-    contract = DataProcessingParams.model_validate(config["data_processing"])
-    processed = process_customer_file(file, messages, columns, contract)
-    observations = processed.observations
-    features = build_features(observations[["customer_id"]].merge(processed.customers), columns)
+    observations, features, columns, messages = prepare_seed(file, seed)
     choices: dict[int, PolicyChoice] = {}
 
     def refit(inside: pd.DataFrame, model_input: pd.DataFrame) -> DecisionEngine:

@@ -58,6 +58,7 @@ def test_a_pipeline_alone(parts):
     assert parts[1]["pipelines"] == {
         "decision.choose_policy",
         "decision.assemble_engine",
+        "decision.screen",
         "decision.decide",
     }
 
