@@ -95,7 +95,9 @@ def row(seed: int, judged: Judged, choices: dict[int, PolicyChoice]) -> dict[str
         "refits": [
             {
                 "ships": choice.policy,
-                "gate_z": choice.gate.gain.value / max(choice.gate.gain.standard_error, 1e-12),
+                "gate_z": choice.gain.value / max(choice.gain.standard_error, 1e-12),
+                "z_by_outcomes": choice.gate.gain.value
+                / max(choice.gate.gain.standard_error, 1e-12),
                 "slopes": choice.shrinkage.slopes,
                 "raw_slope": choice.shrinkage.raw_slope,
                 "raw_slope_standard_error": choice.shrinkage.standard_error,

@@ -31,7 +31,7 @@ FITTING_CODE = (
     *("recipe/observed.py", "recipe/fitting.py"),
 )
 """What fitted models depend on, below the package; they are kept while it stays the same."""
-NO_PART_OF_FITS = ("decision", "evaluation", "campaign", "simulation")
+NO_PART_OF_FITS = ("decision", "evaluation", "campaign", "simulation", "plan")
 """Blocks of parameters that come after fitting, or that the benchmark replaces."""
 
 

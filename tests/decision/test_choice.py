@@ -143,7 +143,7 @@ def test_a_constant_is_promised_with_its_lead_shrunk() -> None:
 def test_a_personalised_policy_is_promised_its_gain_by_its_reliability() -> None:
     choice = choose_policy(**campaign(2.0))
     assert choice.policy == "personalised"
-    gain = choice.gate.gain
+    gain = choice.gain
     gross = choice.expected_profit + MESSAGES.costs.astype(np.float32)
     constant = choice.constant_worth[choice.gate.best_constant] * float(gross.mean())
     kept = gain.value * (1 - (gain.standard_error / gain.value) ** 2)

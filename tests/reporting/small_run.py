@@ -203,6 +203,8 @@ def datasets(
         "gain_standard_error": 0.05,
         "gain_lower_bound": -0.164,
         "confidence": 0.9,
+        "gain_by_outcomes": -0.15,
+        "gain_by_outcomes_standard_error": 0.2,
         "estimator": "smoothed",
         "emails_to_settle": None,
         "reason": "The gate's own words.",

@@ -44,7 +44,8 @@ def test_why_personal_messages_do_not_ship(say):
     _, text = say()
     why = words(text["why"])
     assert "Personal messages do not ship" in why
-    assert "earns −0.100 EUR a customer against the best single message" in why
+    assert "earn −0.100 EUR a customer against the best single message" in why
+    assert "it is −0.150 EUR (standard error 0.200 EUR)." in why
     assert "one-sided lower 90 % bound is −0.164 EUR" in why
     assert "the estimated gain is not positive" in why
 

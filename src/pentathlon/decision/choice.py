@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pentathlon.contract.messages import MessageSet
+from pentathlon.decision.gain import confirmed_gain, contradicted
 from pentathlon.decision.policies import (
     PERSONALISED,
     constant_name,
@@ -17,11 +18,13 @@ from pentathlon.decision.policies import (
 from pentathlon.decision.profit import expected_profit, realised_profit
 from pentathlon.decision.settings import DecisionSettings
 from pentathlon.decision.shrinkage import ContrastShrinkage, shrink_to_mean
+from pentathlon.evaluation.estimate import Estimate
 from pentathlon.evaluation.estimators import AIPW, Estimator
 from pentathlon.evaluation.gating import GateResult, gate
 from pentathlon.evaluation.outcomes import LoggedOutcomes
 
 TRACE = 1e-3
+MINIMUM_ROWS = 100
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,16 @@ class PolicyChoice:
         Fitted on all rows, for the engine.
     expected_profit : ndarray of float32, shape (n, n_messages)
         Cross-fitted, contrasts shrunk by a slope estimated without the row's fold.
+    gain : Estimate
+        Of the personalised policy over the best constant, by the differences that held-out
+        outcomes confirmed; see :func:`pentathlon.decision.gain.confirmed_gain`.
     gate : GateResult
-        Test of the personalised policy against the best constant, chosen without each row's
-        fold.
+        The same read off outcomes alone: paired gain over the best constant, chosen without each
+        row's fold. It has a veto.
     contrasts_real : bool
         Whether held-out responses follow the personal contrasts at all.
+    reason : str
+        The verdict in words.
     policy : str
         ``personalised`` or the name of the best constant.
     constant_worth : tuple of float, length n_messages
@@ -54,8 +62,10 @@ class PolicyChoice:
 
     shrinkage: ContrastShrinkage
     expected_profit: NDArray[np.float32]
+    gain: Estimate
     gate: GateResult
     contrasts_real: bool
+    reason: str
     policy: str
     constant_worth: tuple[float, ...]
     promised_profit: float
@@ -71,6 +81,10 @@ def choose_policy(
     settings: DecisionSettings,
 ) -> PolicyChoice:
     """Shrink contrasts, form the personalised policy, and let the gate decide.
+
+    The personalised policy ships when held-out responses follow personal contrasts at all, the
+    lower bound of the gain that the calibrated contrasts imply is above 0, and outcomes alone do
+    not say beyond chance that it loses.
 
     Parameters
     ----------
@@ -89,7 +103,7 @@ def choose_policy(
     message = outcomes.message
     weight = np.ones(outcomes.n) if outcomes.sampling_weight is None else outcomes.sampling_weight
     shrunk = purchase_probability
-    measured = ContrastShrinkage.fit(
+    measured, covariance = ContrastShrinkage.fit_with_covariance(
         purchase_probability, message, response, weight, messages.control
     )
     shrinkage = measured if settings.shrink_contrasts else ContrastShrinkage.none(len(messages))
@@ -120,18 +134,76 @@ def choose_policy(
         baseline=rival,
         estimator=estimator,
     )
+    whole = expected_profit(shrinkage.predict(purchase_probability), expected_order_value, messages)
+    gain = confirmed_gain(
+        purchase_probability,
+        whole,
+        shrinkage,
+        covariance,
+        personalised(whole),
+        verdict.best_constant,
+        np.where(response == 1, _order_value(outcomes, messages), 0.0),
+        expected_order_value,
+        message,
+        weight,
+        messages,
+    )
     real = measured.lower_bound(settings.contrast_confidence) > 0
-    constant = constant_name(messages.names[verdict.best_constant])
-    policy = PERSONALISED if verdict.ships and real else constant
+    ships, reason = _verdict(gain, verdict.gain, real, settings)
+    policy = PERSONALISED if ships else constant_name(messages.names[verdict.best_constant])
     values = _constant_values(outcomes, profit, estimator, messages)
     level = np.average(level_of(profit, messages), weights=outcomes.sampling_weight)
     promised = float(values[verdict.best_constant])
     if policy == PERSONALISED:
-        gain, error = verdict.gain.value, verdict.gain.standard_error
-        promised += gain * max(0.0, 1 - (error / gain) ** 2)
+        promised += gain.value * max(0.0, 1 - 1 / gain.z**2)
     return PolicyChoice(
-        shrinkage, profit, verdict, real, policy, tuple((values / level).tolist()), promised
+        shrinkage=shrinkage,
+        expected_profit=profit,
+        gain=gain,
+        gate=verdict,
+        contrasts_real=real,
+        reason=reason,
+        policy=policy,
+        constant_worth=tuple((values / level).tolist()),
+        promised_profit=promised,
     )
+
+
+def _verdict(
+    gain: Estimate, by_outcomes: Estimate, real: bool, settings: DecisionSettings
+) -> tuple[bool, str]:
+    """Whether the personalised policy ships, and why."""
+    lower = gain.lower_bound(settings.confidence)
+    if gain.value == 0 and gain.standard_error == 0:
+        return False, "The policy is the best constant on every row."
+    reason = (
+        f"The lower {settings.confidence:.1%} bound of the gain is {lower:.4g} per e-mail, "
+        f"{'above' if lower > 0 else 'not above'} 0."
+    )
+    if lower <= 0:
+        return False, reason
+    if gain.effective_sample_size < MINIMUM_ROWS:
+        return False, (
+            f"Only {gain.effective_sample_size:.0f} customers would get another message than the "
+            f"best constant; the gate asks for {MINIMUM_ROWS}."
+        )
+    if not real:
+        return False, (
+            f"{reason} But held-out responses do not follow the personal differences beyond chance."
+        )
+    if contradicted(by_outcomes, settings.confidence):
+        return False, (
+            f"{reason} But outcomes alone say beyond chance that it loses: "
+            f"{by_outcomes.value:.4g} with a standard error of {by_outcomes.standard_error:.2g}."
+        )
+    return True, reason
+
+
+def _order_value(outcomes: LoggedOutcomes, messages: MessageSet) -> NDArray[np.float64]:
+    """What was spent, from realised profit."""
+    sent = outcomes.message
+    spent = (outcomes.profit + messages.costs[sent]) / messages.margins[sent]
+    return np.asarray(spent, dtype=np.float64)
 
 
 def _constant_values(

@@ -44,20 +44,23 @@ class DecisionSettings(SendingSettings):
     Attributes
     ----------
     confidence : float
-        One-sided confidence with which the personalised policy must beat the best constant.
+        One-sided confidence with which the personalised policy must beat the best constant, by
+        the personal differences that held-out outcomes confirmed; also of the veto of outcomes
+        alone.
     contrast_confidence : float
         One-sided confidence with which personal contrasts must be real at all: the slope of
         held-out responses on them must be above 0. It costs little power, because every row
         informs it, and keeps noise from shipping.
     estimator : {"smoothed", "plain"}
-        Estimator of the gate's paired gain: AIPW with order-size smoothing (tighter, valid when
-        the order-value model is unbiased under every message; evaluation tests that) or without.
+        Estimator of the best constant and of the veto: AIPW with order-size smoothing (tighter,
+        valid when the order-value model is unbiased under every message; evaluation tests that)
+        or without.
     shrink_contrasts : bool
         Whether leads of messages and personal contrasts are shrunk by their reliability before
         the choice.
     """
 
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.8
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     contrast_confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.99
     estimator: Literal["smoothed", "plain"] = "smoothed"
     shrink_contrasts: bool = True

@@ -20,6 +20,8 @@ from pentathlon.models.sampling import expit, logit
 
 MAX_SLOPE = 2.0
 NO_SPREAD = 1e-9
+MIN_SPREAD = 1e-4
+"""Least variance between messages that errors reckon with, in logs: one per cent apart."""
 ARM_RIDGE = 1.0
 """In observations: keeps the effect of a message that nobody bought after finite."""
 
@@ -76,6 +78,18 @@ class ContrastShrinkage:
         sampling_weight: NDArray[np.float64],
         control: int | None = None,
     ) -> ContrastShrinkage:
+        """Estimate slopes and effects; see :meth:`fit_with_covariance`."""
+        return cls.fit_with_covariance(probability, message, response, sampling_weight, control)[0]
+
+    @classmethod
+    def fit_with_covariance(
+        cls,
+        probability: NDArray[np.float32],
+        message: NDArray[np.int64],
+        response: NDArray[np.integer],
+        sampling_weight: NDArray[np.float64],
+        control: int | None = None,
+    ) -> tuple[ContrastShrinkage, NDArray[np.float64]]:
         """Estimate slopes and effects on held-out probabilities.
 
         Parameters
@@ -85,6 +99,13 @@ class ContrastShrinkage:
         message, response, sampling_weight : ndarray, shape (n,)
         control : int, optional
             Column of ``control``, whose effect is no e-mail's.
+
+        Returns
+        -------
+        shrinkage : ContrastShrinkage
+        covariance : ndarray of float64, shape (n_messages + 3, n_messages + 3)
+            Of the errors of effects and slopes given the prior of the effects: e-mails scatter
+            around a common mean that is unknown, ``control`` and slopes may be anything.
         """
         z = logit(probability)
         n_messages = z.shape[1]
@@ -123,8 +144,19 @@ class ContrastShrinkage:
         variance = np.full(n_messages, np.inf)
         variance[sent] = fit.standard_error[:first] ** 2
         e_mails = np.array([k for k in range(n_messages) if k != control])
+        spread = between_variance(shifted[e_mails], variance[e_mails])
         shifted[e_mails] = shrink_to_mean(shifted[e_mails], variance[e_mails])
-        return cls(
+        known = [*sent.tolist(), *(n_messages + informative).tolist()]
+        sandwich = _covariance(
+            np.column_stack([arms, parts[:, informative]]),
+            response,
+            sampling_weight,
+            base + effect[message],
+            fit.coefficients,
+            len(sent),
+        )
+        covariance = _given_prior(sandwich, known, n_messages, e_mails, spread)
+        shrinkage = cls(
             message_effect=tuple(effect.tolist()),
             shrunk_effect=tuple(shifted.tolist()),
             slopes=(float(slopes[0]), float(slopes[1]), float(slopes[2])),
@@ -132,6 +164,7 @@ class ContrastShrinkage:
             standard_error=error,
             control=control,
         )
+        return shrinkage, covariance
 
     @classmethod
     def none(cls, n_messages: int) -> ContrastShrinkage:
@@ -218,6 +251,66 @@ def shrunk_slope(slope: float, standard_error: float) -> float:
     return float(np.clip(slope * reliability, 0.0, MAX_SLOPE))
 
 
+def between_variance(value: NDArray[np.float64], variance: NDArray[np.float64]) -> float:
+    """Variance of what is behind noisy values, by moments (DerSimonian and Laird 1986).
+
+    Parameters
+    ----------
+    value : ndarray, shape (n,)
+    variance : ndarray, shape (n,)
+        Of the errors; infinite for a value that says nothing.
+    """
+    seen = np.isfinite(variance)
+    if seen.sum() < 2:
+        return 0.0
+    precision = 1.0 / np.maximum(variance[seen], 1e-12)
+    mean = np.average(value[seen], weights=precision)
+    q = precision @ (value[seen] - mean) ** 2
+    spare = precision.sum() - precision @ precision / precision.sum()
+    return float(max(0.0, (q - (seen.sum() - 1)) / spare))
+
+
+def _covariance(
+    x: NDArray[np.float64],
+    response: NDArray[np.integer],
+    sampling_weight: NDArray[np.float64],
+    offset: NDArray[np.float64],
+    coefficients: NDArray[np.float64],
+    n_arms: int,
+) -> NDArray[np.float64]:
+    """Sandwich covariance of the fitted regression, ``(p, p)``; arms come first."""
+    p = expit(offset + x @ coefficients)
+    bread = (x * (sampling_weight * p * (1 - p))[:, None]).T @ x
+    bread[np.diag_indices_from(bread)] += np.where(np.arange(len(bread)) < n_arms, ARM_RIDGE, 1e-9)
+    score = x * (sampling_weight * (response - p))[:, None]
+    inverse = np.linalg.inv(bread)
+    return np.asarray(inverse @ (score.T @ score) @ inverse, dtype=np.float64)
+
+
+def _given_prior(
+    covariance: NDArray[np.float64],
+    known: list[int],
+    n_messages: int,
+    e_mails: NDArray[np.int64],
+    spread: float,
+) -> NDArray[np.float64]:
+    """Covariance of effects and slopes once e-mails are known to scatter around their mean.
+
+    What a fit says nothing about (a message nobody got, a part without spread) keeps no error:
+    nothing is decided by it.
+    """
+    size = n_messages + len(PARTS)
+    precision = np.zeros((size, size))
+    precision[np.ix_(known, known)] = np.linalg.inv(covariance)
+    told = [k for k in e_mails.tolist() if k in known]
+    if len(told) > 1:
+        scatter = (np.eye(len(told)) - 1.0 / len(told)) / max(spread, MIN_SPREAD)
+        precision[np.ix_(told, told)] += scatter
+    out = np.zeros((size, size))
+    out[np.ix_(known, known)] = np.linalg.inv(precision[np.ix_(known, known)])
+    return out
+
+
 def shrink_to_mean(
     value: NDArray[np.float64], variance: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -236,11 +329,7 @@ def shrink_to_mean(
     if seen.sum() < 2:
         return value
     variance = np.maximum(variance, 1e-12)
-    precision = 1.0 / variance[seen]
-    mean = np.average(value[seen], weights=precision)
-    q = precision @ (value[seen] - mean) ** 2
-    spare = precision.sum() - precision @ precision / precision.sum()
-    tau2 = max(0.0, (q - (seen.sum() - 1)) / spare)
+    tau2 = between_variance(value, variance)
     mean = np.average(value[seen], weights=1.0 / (tau2 + variance[seen]))
     pull = np.zeros(len(value))
     pull[seen] = tau2 / (tau2 + variance[seen])

@@ -222,11 +222,13 @@ def _why(results: Results) -> list[str]:
     best = in_words(results.best_constant)
     bound, gain = choice["gain_lower_bound"], choice["gain"]
     asked = level(choice["confidence"])
+    direct, error = choice["gain_by_outcomes"], choice["gain_by_outcomes_standard_error"]
     measured = (
-        f"On the training customers, each scored by models that had not seen them, a personal "
-        f"message for each customer earns {money.each(gain, signed=True)} a customer against "
-        f"the best single message, chosen without them too; the one-sided lower {asked} bound is "
-        f"{money.each(bound, signed=True)}."
+        f"On the training customers, each scored by models that had not seen them, personal "
+        f"messages earn {money.each(gain, signed=True)} a customer against the best single message "
+        f"by the differences that outcomes confirmed; the one-sided lower {asked} bound is "
+        f"{money.each(bound, signed=True)}. Read off outcomes alone, which is far less precise, it "
+        f"is {money.each(direct, signed=True)} (standard error {money.each(error)})."
     )
     if results.personalised_ships:
         return [

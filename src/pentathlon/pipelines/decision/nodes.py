@@ -9,10 +9,10 @@ import pandas as pd
 
 from pentathlon.contract import FeatureColumns
 from pentathlon.contract.scores import scores_array
-from pentathlon.decision import ContrastShrinkage, DecisionEngine
+from pentathlon.decision import PERSONALISED, ContrastShrinkage, DecisionEngine
 from pentathlon.decision.decisions import decisions_table, limits_table, rule_effects
 from pentathlon.decision.rules import Screen, Sources, screen_customers
-from pentathlon.evaluation import customer_clusters
+from pentathlon.evaluation import customer_clusters, emails_to_settle
 from pentathlon.evaluation.provenance import check_fold_provenance
 from pentathlon.features import DesignBuilder
 from pentathlon.fusion import FusionModel
@@ -65,23 +65,22 @@ def choose_policy(
         settings,
         customer_clusters(observations.loc[train, "customer_id"].to_numpy()),
     )
-    verdict = choice.gate
-    reason = verdict.reason
-    if verdict.ships and not choice.contrasts_real:
-        reason += " But held-out responses do not follow the personal differences beyond chance."
-    logger.info("gate: %s %s ships.", reason, choice.policy)
+    by_outcomes, gain = choice.gate.gain, choice.gain
+    logger.info("gate: %s %s ships.", choice.reason, choice.policy)
     return {
         "policy": choice.policy,
-        "best_constant": message_set.names[verdict.best_constant],
-        "personalised_ships": verdict.ships and choice.contrasts_real,
+        "best_constant": message_set.names[choice.gate.best_constant],
+        "personalised_ships": choice.policy == PERSONALISED,
         "contrasts_real": choice.contrasts_real,
-        "gain": verdict.gain.value,
-        "gain_standard_error": verdict.gain.standard_error,
-        "gain_lower_bound": verdict.lower_bound,
-        "confidence": verdict.confidence,
+        "gain": gain.value,
+        "gain_standard_error": gain.standard_error,
+        "gain_lower_bound": gain.lower_bound(settings.confidence),
+        "confidence": settings.confidence,
+        "gain_by_outcomes": by_outcomes.value,
+        "gain_by_outcomes_standard_error": by_outcomes.standard_error,
         "estimator": settings.estimator,
-        "emails_to_settle": verdict.emails_to_settle,
-        "reason": reason,
+        "emails_to_settle": emails_to_settle(gain, confidence=settings.confidence),
+        "reason": choice.reason,
         "shrinkage": choice.shrinkage.to_dict(),
         "promised_profit": choice.promised_profit,
         "constant_worth": dict(zip(message_set, choice.constant_worth, strict=True)),
