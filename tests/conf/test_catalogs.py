@@ -146,6 +146,25 @@ def test_layers_run_one_way_or_kedro_viz_would_show_none(catalogs, registry):
             assert not later, f"{node.name} reads {later} and writes {output} into an earlier layer"
 
 
+def test_no_namespace_reads_a_later_layer_than_it_writes_or_kedro_viz_would_show_none(
+    catalogs, registry
+):
+    """Collapsed, a namespace is one node: what goes in must not lie behind what comes out."""
+    catalog = catalogs["base"]
+    order = {name: LAYERS.index(layer(entry)) for name, entry in catalog.items()}
+    by_namespace: dict[str, list] = {}
+    for node in registry["__default__"].nodes:
+        if node.namespace:
+            by_namespace.setdefault(node.namespace.split(".")[0], []).append(node)
+    assert len(by_namespace) > 4
+    for namespace, nodes in by_namespace.items():
+        made = {name for node in nodes for name in node.outputs}
+        read = {name for node in nodes for name in node.inputs} - made
+        latest = max((order[n], n) for n in read if n in order)
+        earliest = min((order[n], n) for n in made if n in order)
+        assert latest[0] <= earliest[0], f"{namespace} reads {latest[1]}, writes {earliest[1]}"
+
+
 def test_no_pipeline_as_a_whole_writes_before_it_reads(catalogs, stages):
     # Kedro-Viz collapses namespaces: what one of them writes may not lie before what it reads.
     order = {name: LAYERS.index(layer(entry)) for name, entry in catalogs["base"].items()}
