@@ -177,6 +177,23 @@ def test_errors_of_effects_know_that_e_mails_are_alike() -> None:
     assert lead @ covariance @ lead < 0.5 * (against_control @ covariance @ against_control)
 
 
+def test_rows_of_one_customer_count_as_one() -> None:
+    data = world(5, 0.3)
+    weight = np.ones(N)
+    fitted = ("probability", "message", "response")
+    once = ContrastShrinkage.fit_with_covariance(*(data[f] for f in fitted), weight, 0)[1]
+    twice = [np.concatenate([data[f], data[f]]) for f in fitted]
+    both = np.concatenate([weight, weight])
+    known = np.concatenate([np.arange(N), np.arange(N)])
+    clustered = ContrastShrinkage.fit_with_covariance(*twice, both, 0, known)[1]
+    naive = ContrastShrinkage.fit_with_covariance(*twice, both, 0)[1]
+    slopes = np.arange(4, 7)
+    np.testing.assert_allclose(
+        clustered[np.ix_(slopes, slopes)], once[np.ix_(slopes, slopes)], rtol=0.02
+    )
+    assert (np.diag(naive)[slopes] < 0.6 * np.diag(once)[slopes]).all()
+
+
 def test_a_message_that_nobody_got_adds_no_error() -> None:
     data = world(4, 0.3)
     data["message"] = np.where(data["message"] == 3, 1, data["message"])

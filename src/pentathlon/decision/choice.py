@@ -104,7 +104,7 @@ def choose_policy(
     weight = np.ones(outcomes.n) if outcomes.sampling_weight is None else outcomes.sampling_weight
     shrunk = purchase_probability
     measured, covariance = ContrastShrinkage.fit_with_covariance(
-        purchase_probability, message, response, weight, messages.control
+        purchase_probability, message, response, weight, messages.control, outcomes.cluster
     )
     shrinkage = measured if settings.shrink_contrasts else ContrastShrinkage.none(len(messages))
     if settings.shrink_contrasts:

@@ -128,7 +128,7 @@ def _order_size_variance(
             variance[k] = (residual @ residual) / (w[mine].sum() * level[k]) ** 2
     spread = max(between_variance(np.log(np.maximum(level, 1e-12)), variance), MIN_SPREAD)
     # What nobody bought after is known by the prior alone.
-    return np.where(np.isfinite(variance), spread * variance / (spread + variance), spread)
+    return 1.0 / (1.0 / spread + 1.0 / np.maximum(variance, 1e-12))
 
 
 def contradicted(gain: Estimate, confidence: float) -> bool:

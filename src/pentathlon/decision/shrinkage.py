@@ -89,6 +89,7 @@ class ContrastShrinkage:
         response: NDArray[np.integer],
         sampling_weight: NDArray[np.float64],
         control: int | None = None,
+        cluster: NDArray[np.int64] | None = None,
     ) -> tuple[ContrastShrinkage, NDArray[np.float64]]:
         """Estimate slopes and effects on held-out probabilities.
 
@@ -99,6 +100,8 @@ class ContrastShrinkage:
         message, response, sampling_weight : ndarray, shape (n,)
         control : int, optional
             Column of ``control``, whose effect is no e-mail's.
+        cluster : ndarray of int64, shape (n,), optional
+            Code of each row's customer, where customers have several rows; for the covariance.
 
         Returns
         -------
@@ -154,6 +157,7 @@ class ContrastShrinkage:
             base + effect[message],
             fit.coefficients,
             len(sent),
+            cluster,
         )
         covariance = _given_prior(sandwich, known, n_messages, e_mails, spread)
         shrinkage = cls(
@@ -277,12 +281,16 @@ def _covariance(
     offset: NDArray[np.float64],
     coefficients: NDArray[np.float64],
     n_arms: int,
+    cluster: NDArray[np.int64] | None,
 ) -> NDArray[np.float64]:
     """Sandwich covariance of the fitted regression, ``(p, p)``; arms come first."""
     p = expit(offset + x @ coefficients)
     bread = (x * (sampling_weight * p * (1 - p))[:, None]).T @ x
     bread[np.diag_indices_from(bread)] += np.where(np.arange(len(bread)) < n_arms, ARM_RIDGE, 1e-9)
     score = x * (sampling_weight * (response - p))[:, None]
+    if cluster is not None:  # what one customer's rows say is said once
+        size = int(cluster.max()) + 1
+        score = np.column_stack([np.bincount(cluster, c, minlength=size) for c in score.T])
     inverse = np.linalg.inv(bread)
     return np.asarray(inverse @ (score.T @ score) @ inverse, dtype=np.float64)
 
