@@ -331,6 +331,7 @@ def results(
     customers=1_000_000,
     decided=None,
     changes=(),
+    decision=None,
     **options,
 ):
     """A run's results."""
@@ -345,7 +346,7 @@ def results(
     settings = Settings(
         CampaignSettings(customers=customers, currency=currency, name="Spring"),
         EvaluationSettings(scheme=scheme),
-        DecisionSettings(),
+        DecisionSettings() if decision is None else decision,
         RandomnessSettings(seed=7),
         MessageSet(messages(control, first, cost)),
     )

@@ -3,6 +3,8 @@ import pytest
 
 from pentathlon.decision.decisions import limits_table as table_of
 from pentathlon.decision.limiting import LimitOutcome
+from pentathlon.decision.settings import DecisionSettings
+from pentathlon.reporting.caveats import caveats
 from pentathlon.reporting.restrictions import (
     limit_sentences,
     limits_table,
@@ -70,3 +72,10 @@ def test_the_first_screen_says_that_rules_had_a_say(restricted, small_run):
     free = small_run.results()
     assert "rules" not in action(free)
     assert "Rules and limits" not in [section.title for section in sections(free)]
+
+
+def test_contact_costs_are_named_as_an_assumption(small_run):
+    rules = {"pressure": {"unsubscribe": [0.01], "customer_value": 5.0}}
+    pressed = small_run.results(decision=DecisionSettings.model_validate({"rules": rules}))
+    assert any("not taken off the profits" in caveat for caveat in caveats(pressed))
+    assert not any("pressure rule" in caveat for caveat in caveats(small_run.results()))

@@ -128,7 +128,8 @@ def _order_size_variance(
             variance[k] = (residual @ residual) / (w[mine].sum() * level[k]) ** 2
     spread = max(between_variance(np.log(np.maximum(level, 1e-12)), variance), MIN_SPREAD)
     # What nobody bought after is known by the prior alone.
-    return 1.0 / (1.0 / spread + 1.0 / np.maximum(variance, 1e-12))
+    kept: NDArray[np.float64] = 1.0 / (1.0 / spread + 1.0 / np.maximum(variance, 1e-12))
+    return kept
 
 
 def contradicted(gain: Estimate, confidence: float) -> bool:

@@ -138,6 +138,16 @@ def _after_correction(results: Results) -> str:
 
 
 def _costs(results: Results) -> list[str]:
+    pressed: list[str] = []
+    if results.settings.decision.rules.pressure is not None:
+        pressed = [
+            "What another contact costs by the pressure rule decided what is sent. It is an "
+            "assumption and no outcome, so it is not taken off the profits shown here."
+        ]
+    return [*pressed, *_sending_costs(results)]
+
+
+def _sending_costs(results: Results) -> list[str]:
     messages = results.settings.messages
     mailed = [k for k, name in enumerate(messages) if name != labels.CONTROL]
     if any(messages.costs[k] > 0 for k in mailed):
