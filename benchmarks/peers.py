@@ -35,6 +35,7 @@ from pentathlon.evaluation import AIPW, true_value
 from pentathlon.features import DesignBuilder
 from pentathlon.judgement.judged import judge_test_rows
 from pentathlon.judgement.truth import true_profit_of
+from pentathlon.recipe import decide_policy
 
 Array = NDArray[np.float64]
 Learner = Callable[[Array, NDArray[np.int64], NDArray[np.integer], Array], Array]
@@ -163,8 +164,6 @@ def simulated(kind: str, seed: int, rows: int, folder: Path) -> list[dict[str, A
     fixed = tuned_settings(kind, rows, config, folder)
     settings, mark = recipe_settings(config, fixed), fingerprint(config, fixed)
     campaign = fit_campaign(kind, seed, rows, config, settings, folder, mark)
-    from pentathlon.recipe import decide_policy
-
     fit, messages = campaign.fit, campaign.fit.engine.messages
     choice = decide_policy(fit.train, fit.fused, fit.order_values, messages, settings.decision)
     engine = fit.engine.shipping(choice)
@@ -185,12 +184,12 @@ def simulated(kind: str, seed: int, rows: int, folder: Path) -> list[dict[str, A
     split = campaign.observations["split"] == "train"
     X = features_of(engine.builder, campaign.features[split])
     others = features_of(engine.builder, campaign.features[~split])
-    rows_of = fit.train.rows
+    seen = fit.train.rows
     found = [record("Pentathlon, what ships", judged.decision, 0.0)]
     found.append(record("Pentathlon, without the gate", personalised(judged.profit), 0.0))
     for name, learner in peers().items():
         started = time.perf_counter()
-        probability = learner(X, rows_of.message, rows_of.response, others)
+        probability = learner(X, seen.message, seen.response, others)
         profit = expected_profit(
             probability.clip(1e-6, 1).astype(np.float32), judged.order_values, messages
         )
