@@ -29,12 +29,9 @@ def unreached_sentences(results: Results) -> list[str]:
     lost = lost.sort_values(["customers"], ascending=False)
     found = []
     for row in lost.head(SHOWN).to_dict("records"):
-        who = f" whose {row['group']}" if " " in str(row["group"]) else ""
-        who = (
-            who
-            if not str(row["group"]).startswith(("bought", "never"))
-            else (f" who {row['group']}")
-        )
+        group = str(row["group"])
+        who = f" {'who' if group.startswith(('bought', 'never')) else 'whose'} {group}"
+        who = who if group else ""
         found.append(
             f"The log does not reach {number(row['customers'])} customers{who} with "
             f"{labels.message(str(row['message']))}: those who got it stand for "
