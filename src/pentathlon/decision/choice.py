@@ -138,7 +138,7 @@ def choose_policy(
     gain = confirmed_gain(
         purchase_probability,
         whole,
-        shrinkage,
+        measured,
         covariance,
         personalised(whole),
         verdict.best_constant,
