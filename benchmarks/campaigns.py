@@ -4,9 +4,11 @@ For every kind of retailer hyper-parameters are tuned once and then fixed; every
 draw of customers, assignments and outcomes. Each campaign goes through the same functions as
 ``kedro run``: contract, features, training, fusion, decision, judgement on test rows. Beside it
 stands the published practice: one XGBoost with the message as a feature, argmax of predicted
-profit. Results are appended to a file as they come, and campaigns already in it are skipped.
+profit. Fits are kept, so that a command that was interrupted goes on where it stopped, and a change
+of the decision alone costs seconds. Results of a campaign replace those of the same campaign in
+``benchmarks/results/campaigns.json``; the table is of all that are in it.
 
-    python benchmarks/campaigns.py --kinds none published affinity segments fatigue --seeds 5
+    python benchmarks/campaigns.py --kinds none published affinity segments fatigue --seeds 20
 """
 
 from __future__ import annotations
@@ -51,12 +53,18 @@ from pentathlon.recipe import (
 )
 from pentathlon.simulation import SimulationConfig, simulate_retailer
 
+KINDS = ["none", "published", "affinity", "segments", "fatigue"]
 TUNING_SEED = 1_000
 """Seed of the draw that hyper-parameters are tuned on; no campaign uses it."""
 
 
 def prepare(kind: str, seed: int, rows: int, config: dict[str, Any]) -> tuple[Any, ...]:
-    """Simulate a retailer and bring its file to the contract."""
+    """Simulate a retailer and bring its file to the contract.
+
+    Returns
+    -------
+    observations, features, truth : DataFrame
+    """
     retailer = simulate_retailer(SimulationConfig(rows=rows, seed=seed, effects=kind))
     messages = MessageSet(config["messages"])
     columns = FeatureColumns.model_validate(config["features"])
@@ -146,11 +154,16 @@ def fit_campaign(
     mark: str,
 ) -> Campaign:
     """Fit a campaign, or read what was fitted by the same code with the same parameters."""
-    observations, features, truth = prepare(kind, seed, rows, config)
+    home = folder / "fits" / f"{kind}_{seed}_{rows}"
+    tables = [home / f"{name}.parquet" for name in ("observations", "features", "truth")]
+    kept_tables = (home / mark).is_file() and all(path.is_file() for path in tables)
+    if kept_tables:
+        observations, features, truth = (pd.read_parquet(path) for path in tables)
+    else:
+        observations, features, truth = prepare(kind, seed, rows, config)
     messages = MessageSet(config["messages"])
     columns = FeatureColumns.model_validate(config["features"])
     train = (observations["split"] == "train").to_numpy()
-    home = folder / "fits" / f"{kind}_{seed}_{rows}"
     fit = keep_fit(home, mark, observations[train], features[train], columns, messages, settings)
     kept = home / "practice.npy"
     if not kept.is_file():
@@ -159,6 +172,9 @@ def fit_campaign(
             observations, features, messages, xgboost, fit.engine.builder, settings.randomness
         )
         np.save(kept, practice)
+    if not kept_tables:
+        for table, path in zip((observations, features, truth), tables, strict=True):
+            table.to_parquet(path)
     return Campaign(observations, features, truth, fit, np.load(kept))
 
 
@@ -189,7 +205,12 @@ def decide_campaign(
     """Choose the policy of a fitted campaign and hold it against the truth."""
     messages, truth = fitted.fit.engine.messages, fitted.truth
     choice = decide_policy(
-        fitted.fit.train, fitted.fit.fused, fitted.fit.order_values, messages, decision
+        fitted.fit.train,
+        fitted.fit.fused,
+        fitted.fit.order_values,
+        messages,
+        decision,
+        by_model=fitted.fit.by_model,
     )
     engine = fitted.fit.engine.shipping(choice)
     judged = judge_test_rows(engine, fitted.observations, fitted.features)
@@ -220,6 +241,7 @@ def decide_campaign(
         "gain_by_outcomes": gate.gain.value,
         "gain_by_outcomes_standard_error": gate.gain.standard_error,
         "contrasts_real": choice.contrasts_real,
+        "contrast_weights": dict(zip(choice.blend.models, choice.blend.weights, strict=True)),
         "contrast_slopes": choice.shrinkage.slopes,
         "contrast_raw_slope": choice.shrinkage.raw_slope,
         "fusion": engine.fusion.method,
@@ -268,31 +290,38 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     ).round(2)
 
 
+def remember(result: dict[str, Any], path: Path) -> None:
+    """Put a campaign's result into the file, in place of the same campaign's before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    same = [r for r in known if all(r[k] == result[k] for k in ("kind", "seed", "rows"))]
+    results = [r for r in known if r not in same] + [result]
+    results.sort(key=lambda r: (KINDS.index(r["kind"]), r["seed"], r["rows"]))
+    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Run what is missing and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    kinds = ["none", "published", "affinity", "segments", "fatigue"]
-    parser.add_argument("--kinds", nargs="+", default=kinds, choices=kinds)
+    parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS)
     parser.add_argument("--seeds", type=int, default=5, help="campaigns per kind")
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--rows", type=int, default=300_000)
     parser.add_argument("--folder", type=Path, default=PROJECT / "data" / "benchmarks")
+    parser.add_argument("--results", type=Path, default=RESULTS / "campaigns.json")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     config = parameters()
-    done = []
     for kind in arguments.kinds:
         fixed = tuned_settings(kind, arguments.rows, config, arguments.folder)
         settings, mark = recipe_settings(config, fixed), fingerprint(config, fixed)
         for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
             draw = (kind, seed, arguments.rows)
             fitted = fit_campaign(*draw, config, settings, arguments.folder, mark)
-            done.append(decide_campaign(*draw, fitted, settings.decision))
-            print(json.dumps(done[-1]), flush=True)
-    results = pd.DataFrame(done)
-    RESULTS.mkdir(exist_ok=True)
-    kept = RESULTS / f"campaigns_{arguments.first_seed}.json"
-    kept.write_text(json.dumps(done, indent=1) + "\n", encoding="utf-8")
+            result = decide_campaign(*draw, fitted, settings.decision)
+            print(json.dumps(result), flush=True)
+            remember(result, arguments.results)
+    results = pd.DataFrame(json.loads(arguments.results.read_text(encoding="utf-8")))
     print(table(results).T.to_string())
     print(
         f"\ncoverage of 95 % intervals: value {results['value_covered'].sum()}/{len(results)}, "

@@ -63,7 +63,14 @@ def judge_seed(
         fold = len(choices)
         home = folder / "fits" / f"hillstrom_{seed}_{fold}"
         fit = keep_fit(home, mark, inside, model_input, columns, messages, settings)
-        choice = decide_policy(fit.train, fit.fused, fit.order_values, messages, settings.decision)
+        choice = decide_policy(
+            fit.train,
+            fit.fused,
+            fit.order_values,
+            messages,
+            settings.decision,
+            by_model=fit.by_model,
+        )
         choices[fold] = choice
         return fit.engine.shipping(choice)
 

@@ -81,12 +81,15 @@ class KeptFit:
         Ships no e-mail: no policy has been chosen.
     fused, order_values : ndarray of float32, shape (n_train, n_messages)
         Cross-fitted.
+    by_model : dict of str to ndarray of float32, shape (n_train, n_messages)
+        Cross-fitted scores of the single models.
     """
 
     train: Observed
     engine: DecisionEngine
     fused: NDArray[np.float32]
     order_values: NDArray[np.float32]
+    by_model: dict[str, NDArray[np.float32]]
 
 
 def keep_fit(
@@ -144,5 +147,9 @@ def keep_fit(
         (home / mark).touch()
     with np.load(home / "scores.npz") as scores:
         return KeptFit(
-            train, DecisionEngine.load(home / "engine"), scores["fused"], scores["order_values"]
+            train,
+            DecisionEngine.load(home / "engine"),
+            scores["fused"],
+            scores["order_values"],
+            {name: scores[f"model_{name}"] for name in settings.training},
         )

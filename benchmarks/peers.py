@@ -165,7 +165,9 @@ def simulated(kind: str, seed: int, rows: int, folder: Path) -> list[dict[str, A
     settings, mark = recipe_settings(config, fixed), fingerprint(config, fixed)
     campaign = fit_campaign(kind, seed, rows, config, settings, folder, mark)
     fit, messages = campaign.fit, campaign.fit.engine.messages
-    choice = decide_policy(fit.train, fit.fused, fit.order_values, messages, settings.decision)
+    choice = decide_policy(
+        fit.train, fit.fused, fit.order_values, messages, settings.decision, by_model=fit.by_model
+    )
     engine = fit.engine.shipping(choice)
     judged = judge_test_rows(engine, campaign.observations, campaign.features)
     truth = true_profit_of(judged, campaign.truth)

@@ -140,7 +140,9 @@ def test_the_recipe_is_its_steps(recipe: FittedRecipe, retailer: Any) -> None:
     assert fusion.model == recipe.engine.fusion
     values = fit_order_values(train, builder, used.order_value, used.randomness)
     order_values = cross_fit_order_values(train, builder, values.choice, used.randomness)
-    choice = decide_policy(train, fusion.scores, order_values, rows["messages"], used.decision)
+    choice = decide_policy(
+        train, fusion.scores, order_values, rows["messages"], used.decision, by_model=scores
+    )
     np.testing.assert_array_equal(choice.expected_profit, recipe.choice.expected_profit)
     assert choice.shrinkage == recipe.engine.shrinkage
     assert choice.gate == recipe.choice.gate

@@ -299,7 +299,7 @@ def older_library(folder: Path) -> None:
         (break_manifest, "not valid JSON"),
         (list_manifest, "not valid: it is no JSON object"),
         (cheapen, "its manifest.json is not the one that was written"),
-        (edit(format=2), "has format 2, this version reads format 3"),
+        (edit(format=2), "has format 2, this version reads formats 3 and 4"),
         (edit(format=None), "has format None"),
         (edit(shrinkage=None), r"lacks \['shrinkage'\]"),
         (older_library, r"saved with scikit-learn 0\.24\.2 \(here 1\.\d"),

@@ -1,5 +1,6 @@
 """Messages, profit, policies, the choice among them, and the engine that decides."""
 
+from pentathlon.decision.blending import ContrastBlend
 from pentathlon.decision.choice import PolicyChoice, choose_policy, logged_outcomes
 from pentathlon.decision.decisions import Prediction
 from pentathlon.decision.engine import DecisionEngine
@@ -11,6 +12,7 @@ from pentathlon.decision.shrinkage import ContrastShrinkage
 
 __all__ = [
     "PERSONALISED",
+    "ContrastBlend",
     "ContrastShrinkage",
     "DecisionEngine",
     "DecisionSettings",

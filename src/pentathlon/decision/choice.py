@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pentathlon.contract.messages import MessageSet
+from pentathlon.decision.blending import FUSED, BlendFitter, ContrastBlend, Scores
 from pentathlon.decision.gain import confirmed_gain, contradicted
 from pentathlon.decision.policies import (
     PERSONALISED,
@@ -24,6 +26,7 @@ from pentathlon.evaluation.gating import GateResult, gate
 from pentathlon.evaluation.outcomes import LoggedOutcomes
 
 TRACE = 1e-3
+FEWEST_FOLDS = 3
 MINIMUM_ROWS = 100
 
 
@@ -33,10 +36,12 @@ class PolicyChoice:
 
     Attributes
     ----------
+    blend : ContrastBlend
+        Weights of the models' contrasts, fitted on all rows, for the engine.
     shrinkage : ContrastShrinkage
-        Fitted on all rows, for the engine.
+        Fitted on all rows, each blended by weights from other folds; for the engine.
     expected_profit : ndarray of float32, shape (n, n_messages)
-        Cross-fitted, contrasts shrunk by a slope estimated without the row's fold.
+        Cross-fitted, contrasts blended and shrunk by what was estimated without the row's fold.
     gain : Estimate
         Of the personalised policy over the best constant, by the differences that held-out
         outcomes confirmed; see :func:`pentathlon.decision.gain.confirmed_gain`.
@@ -60,6 +65,7 @@ class PolicyChoice:
         personalised policy its cross-fitted gain over it, shrunk by its reliability.
     """
 
+    blend: ContrastBlend
     shrinkage: ContrastShrinkage
     expected_profit: NDArray[np.float32]
     gain: Estimate
@@ -79,8 +85,9 @@ def choose_policy(
     fold: NDArray[np.integer],
     messages: MessageSet,
     settings: DecisionSettings,
+    by_model: Scores | None = None,
 ) -> PolicyChoice:
-    """Shrink contrasts, form the personalised policy, and let the gate decide.
+    """Blend and shrink contrasts, form the personalised policy, and let the gate decide.
 
     The personalised policy ships when held-out responses follow personal contrasts at all, the
     lower bound of the gain that the calibrated contrasts imply is above 0, and outcomes alone do
@@ -95,6 +102,9 @@ def choose_policy(
     response, fold : ndarray of int, shape (n,)
     messages : MessageSet
     settings : DecisionSettings
+    by_model : mapping of model to ndarray of float32, shape (n, n_messages), optional
+        Single models' probabilities, cross-fitted by the same folds, to blend contrasts from.
+        Without them the fused contrasts are taken.
 
     Returns
     -------
@@ -102,23 +112,26 @@ def choose_policy(
     """
     message = outcomes.message
     weight = np.ones(outcomes.n) if outcomes.sampling_weight is None else outcomes.sampling_weight
-    shrunk = purchase_probability
-    measured, covariance = ContrastShrinkage.fit_with_covariance(
-        purchase_probability, message, response, weight, messages.control, outcomes.cluster
+    blend, blended, without = _blended(
+        purchase_probability, by_model, message, response, weight, fold, settings
     )
+    measured, covariance = ContrastShrinkage.fit_with_covariance(
+        blended, message, response, weight, messages.control, outcomes.cluster
+    )
+    shrunk = blended
     shrinkage = measured if settings.shrink_contrasts else ContrastShrinkage.none(len(messages))
     if settings.shrink_contrasts:
-        shrunk = np.empty_like(purchase_probability)
+        shrunk = np.empty_like(blended)
         for held_out in np.unique(fold):
             inside, outside = fold != held_out, fold == held_out
             part = ContrastShrinkage.fit(
-                purchase_probability[inside],
+                without(held_out)[inside],
                 message[inside],
                 response[inside],
                 weight[inside],
                 messages.control,
             )
-            shrunk[outside] = part.predict(purchase_probability[outside])
+            shrunk[outside] = part.predict(blended[outside])
     profit = expected_profit(shrunk, expected_order_value, messages)
     estimator = AIPW(smoothed=settings.estimator == "smoothed")
     rival = np.empty(outcomes.n, dtype=np.int64)
@@ -134,9 +147,9 @@ def choose_policy(
         baseline=rival,
         estimator=estimator,
     )
-    whole = expected_profit(shrinkage.predict(purchase_probability), expected_order_value, messages)
+    whole = expected_profit(shrinkage.predict(blended), expected_order_value, messages)
     gain = confirmed_gain(
-        purchase_probability,
+        blended,
         whole,
         measured,
         covariance,
@@ -157,6 +170,7 @@ def choose_policy(
     if policy == PERSONALISED:
         promised += gain.value * max(0.0, 1 - 1 / gain.z**2)
     return PolicyChoice(
+        blend=blend,
         shrinkage=shrinkage,
         expected_profit=profit,
         gain=gain,
@@ -167,6 +181,25 @@ def choose_policy(
         constant_worth=tuple((values / level).tolist()),
         promised_profit=promised,
     )
+
+
+def _blended(
+    fused: NDArray[np.float32],
+    by_model: Scores | None,
+    message: NDArray[np.int64],
+    response: NDArray[np.integer],
+    weight: NDArray[np.float64],
+    fold: NDArray[np.integer],
+    settings: DecisionSettings,
+) -> tuple[ContrastBlend, NDArray[np.float32], Callable[[int], NDArray[np.float32]]]:
+    """Blend for the engine, rows blended without their fold, and those without another one too."""
+    # Two folds leave none to fit on when both are held out.
+    few = len(np.unique(fold)) < FEWEST_FOLDS
+    if not by_model or few or not settings.shrink_contrasts or not settings.blend_contrasts:
+        return FUSED, fused, lambda _: fused
+    fitter = BlendFitter(fused, by_model, message, response, weight)
+    crossed = fitter.cross_fit(fold)
+    return fitter.fit(np.ones(len(fold), dtype=bool)), crossed.held_out(), crossed.without
 
 
 def _verdict(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pentathlon.contract.features import FeatureColumns
 from pentathlon.contract.messages import MessageSet
+from pentathlon.decision.blending import FUSED, ContrastBlend
 from pentathlon.decision.choice import PolicyChoice
 from pentathlon.decision.decisions import Prediction, decisions_table
 from pentathlon.decision.plan import Plan, make_plan
@@ -31,7 +32,9 @@ from pentathlon.models.order_value import OrderValueModel
 from pentathlon.models.protocol import ResponseModel
 from pentathlon.models.registry import model_class
 
-FORMAT = 3
+FORMAT = 4
+NO_BLEND = 3
+"""The format that knew no blend of contrasts: it decides as if there were none."""
 MANIFEST = "manifest.json"
 CHUNK_ROWS = 100_000
 LIBRARIES = {
@@ -63,6 +66,8 @@ class DecisionEngine:
     constant_worth : tuple of float, length n_messages
         What each message is worth to a customer of level 1 where a constant policy ships; it
         decides when rules or limits take the constant away. Empty: all the same.
+    blend : ContrastBlend
+        Whose contrasts between messages count; by default the fused ones.
     """
 
     messages: MessageSet
@@ -74,6 +79,7 @@ class DecisionEngine:
     shrinkage: ContrastShrinkage
     policy: str
     constant_worth: tuple[float, ...] = ()
+    blend: ContrastBlend = FUSED
 
     def __post_init__(self) -> None:
         allowed = [PERSONALISED, *(constant_name(m) for m in self.messages)]
@@ -84,6 +90,7 @@ class DecisionEngine:
         """The same engine with the policy that was chosen, and what it rests on."""
         return replace(
             self,
+            blend=choice.blend,
             shrinkage=choice.shrinkage,
             policy=choice.policy,
             constant_worth=choice.constant_worth,
@@ -99,7 +106,8 @@ class DecisionEngine:
         """
         design = self.builder.transform(features)
         by_model = {name: model.predict(design) for name, model in self.models.items()}
-        probability = self.shrinkage.predict(self.fusion.predict(by_model))
+        blended = self.blend.predict(self.fusion.predict(by_model), by_model)
+        probability = self.shrinkage.predict(blended)
         order_value = self.order_value.predict(design)
         profit = expected_profit(probability, order_value, self.messages)
         return Prediction(probability, order_value, profit, by_model)
@@ -226,6 +234,7 @@ class DecisionEngine:
             "messages": self.messages.to_dict(),
             "features": self.columns.model_dump(),
             "design": self.builder.to_dict(),
+            "blend": self.blend.to_dict(),
             "shrinkage": self.shrinkage.to_dict(),
             "models": list(self.models),
             "versions": library_versions(),
@@ -260,6 +269,9 @@ class DecisionEngine:
                 shrinkage=ContrastShrinkage.from_dict(manifest["shrinkage"]),
                 policy=manifest["policy"],
                 constant_worth=tuple(float(v) for v in manifest["constant_worth"]),
+                blend=ContrastBlend.from_dict(manifest["blend"])
+                if manifest["format"] > NO_BLEND
+                else FUSED,
             )
         except (AttributeError, LookupError, TypeError, ValueError, ParameterError) as error:
             raise ArtifactError(
@@ -310,14 +322,17 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise ArtifactError(f"The engine's {MANIFEST} is not valid JSON: {error}.") from error
     if not isinstance(manifest, dict):
         raise ArtifactError(f"The engine's {MANIFEST} is not valid: it is no JSON object.")
-    if manifest.get("format") != FORMAT:
+    if manifest.get("format") not in (NO_BLEND, FORMAT):
         raise ArtifactError(
-            f"The engine has format {manifest.get('format')}, this version reads format {FORMAT}. "
+            f"The engine has format {manifest.get('format')}, this version reads formats "
+            f"{NO_BLEND} and {FORMAT}. "
             "Load it with the version of Pentathlon that saved it, or train it again."
         )
     required = {
         *("policy", "messages", "features", "design", "shrinkage", "models", "sha256", "digest"),
     }
+    if manifest["format"] > NO_BLEND:
+        required.add("blend")
     missing = sorted(required - set(manifest))
     if missing:
         raise ArtifactError(f"The engine's {MANIFEST} lacks {missing}; it is incomplete.")

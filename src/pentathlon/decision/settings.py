@@ -58,9 +58,13 @@ class DecisionSettings(SendingSettings):
     shrink_contrasts : bool
         Whether leads of messages and personal contrasts are shrunk by their reliability before
         the choice.
+    blend_contrasts : bool
+        Whether personal contrasts are blended from the single models by weights of their own
+        before they are shrunk; otherwise the fused contrasts are taken. Not without shrinking.
     """
 
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     contrast_confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.99
     estimator: Literal["smoothed", "plain"] = "smoothed"
     shrink_contrasts: bool = True
+    blend_contrasts: bool = True

@@ -19,7 +19,8 @@ from pentathlon.fusion import LogisticFit, fit_logistic
 from pentathlon.models.sampling import expit, logit
 
 MAX_SLOPE = 2.0
-NO_SPREAD = 1e-9
+NO_SPREAD = 1e-5
+"""Spread of contrasts, in log odds, below which they are rounding errors of single precision."""
 MIN_SPREAD = 1e-4
 """Least variance between messages that errors reckon with, in logs: one per cent apart."""
 ARM_RIDGE = 1.0

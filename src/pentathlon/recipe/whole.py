@@ -56,10 +56,12 @@ def decide_policy(
     messages: MessageSet,
     settings: DecisionSettings,
     cluster: NDArray[np.int64] | None = None,
+    by_model: Mapping[str, NDArray[np.float32]] | None = None,
 ) -> PolicyChoice:
     """Choose the policy that ships on the cross-fitted training rows.
 
-    ``cluster`` is the code of each row's customer, where customers have several rows.
+    ``cluster`` is the code of each row's customer, where customers have several rows; ``by_model``
+    are the cross-fitted scores of the single models, from which contrasts are blended.
     """
     outcomes = logged_outcomes(
         train.rows.message,
@@ -72,7 +74,14 @@ def decide_policy(
         cluster,
     )
     return choose_policy(
-        fused, order_values, outcomes, train.rows.response, train.fold, messages, settings
+        fused,
+        order_values,
+        outcomes,
+        train.rows.response,
+        train.fold,
+        messages,
+        settings,
+        by_model,
     )
 
 
@@ -133,6 +142,7 @@ def fit_recipe(
         messages,
         settings.decision,
         customer_clusters(observations["customer_id"].to_numpy()),
+        fitted.scores,
     )
     engine = DecisionEngine(
         messages=messages,
@@ -144,5 +154,6 @@ def fit_recipe(
         shrinkage=choice.shrinkage,
         policy=choice.policy,
         constant_worth=choice.constant_worth,
+        blend=choice.blend,
     )
     return FittedRecipe(engine, fitted.fusion, choice)

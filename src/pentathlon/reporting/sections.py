@@ -281,6 +281,16 @@ def _fusion(results: Results) -> Section:
             f"The best single model, {labels.model(str(best['candidate']))}, is {side} by "
             f"{number(abs(ahead), 5)}, {clear} than two standard errors ({number(se, 5)} each)."
         )
+    weights = (results.policy_choice.get("blend") or {}).get("weights") or {}
+    if weights:
+        told = ", ".join(
+            f"{labels.model(name)} {number(weight, 2)}"
+            for name, weight in sorted(weights.items(), key=lambda item: -item[1])
+        )
+        paragraphs.append(
+            "Which message moves whom is told by other weights, chosen by what held-out outcomes "
+            f"follow: {told}."
+        )
     shrinkage = results.policy_choice.get("shrinkage") or {}
     slopes, raw = shrinkage.get("slopes"), shrinkage.get("raw_slope")
     if slopes:

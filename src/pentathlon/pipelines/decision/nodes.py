@@ -9,7 +9,7 @@ import pandas as pd
 
 from pentathlon.contract import FeatureColumns
 from pentathlon.contract.scores import scores_array
-from pentathlon.decision import PERSONALISED, ContrastShrinkage, DecisionEngine
+from pentathlon.decision import PERSONALISED, ContrastBlend, ContrastShrinkage, DecisionEngine
 from pentathlon.decision.decisions import decisions_table, limits_table, rule_effects
 from pentathlon.decision.rules import Screen, Sources, screen_customers
 from pentathlon.evaluation import customer_clusters, emails_to_settle
@@ -35,6 +35,7 @@ def choose_policy(
     order_value_scores: pd.DataFrame,
     messages: MessagesParams,
     settings: DecisionParams,
+    *model_scores: pd.DataFrame,
 ) -> dict[str, Any]:
     """Let the gate choose between the personalised policy and the best constant.
 
@@ -46,6 +47,9 @@ def choose_policy(
         Cross-fitted on training rows; only those are looked at.
     messages : MessagesParams
     settings : DecisionParams
+    *model_scores : DataFrame, n rows
+        Of the single models, cross-fitted too, in the order of
+        :data:`pentathlon.models.registry.MODEL_NAMES`.
 
     Returns
     -------
@@ -53,7 +57,7 @@ def choose_policy(
         The policy, the gate's verdict with its numbers, and the shrinkage of contrasts.
     """
     message_set = messages.message_set()
-    for scores in (fused_scores, order_value_scores):
+    for scores in (fused_scores, order_value_scores, *model_scores):
         check_fold_provenance(observations, scores)
     train = (observations["split"] == "train").to_numpy()
     rows = Observed.training_rows(observations, model_input, design_builder, message_set)
@@ -64,6 +68,10 @@ def choose_policy(
         message_set,
         settings,
         customer_clusters(observations.loc[train, "customer_id"].to_numpy()),
+        {
+            name: scores_array(scores[train], message_set)
+            for name, scores in zip(MODEL_NAMES, model_scores, strict=True)
+        },
     )
     by_outcomes, gain = choice.gate.gain, choice.gain
     logger.info("gate: %s %s ships.", choice.reason, choice.policy)
@@ -81,6 +89,7 @@ def choose_policy(
         "estimator": settings.estimator,
         "emails_to_settle": emails_to_settle(gain, confidence=settings.confidence),
         "reason": choice.reason,
+        "blend": choice.blend.to_dict(),
         "shrinkage": choice.shrinkage.to_dict(),
         "promised_profit": choice.promised_profit,
         "constant_worth": dict(zip(message_set, choice.constant_worth, strict=True)),
@@ -119,6 +128,7 @@ def assemble_engine(
         shrinkage=ContrastShrinkage.from_dict(policy_choice["shrinkage"]),
         policy=policy_choice["policy"],
         constant_worth=tuple(policy_choice["constant_worth"][m] for m in messages),
+        blend=ContrastBlend.from_dict(policy_choice["blend"]),
     )
 
 

@@ -31,6 +31,7 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
                     "order_value_scores",
                     "params:messages",
                     "params:decision",
+                    *(f"{model}_scores" for model in MODEL_NAMES),
                 ],
                 outputs="policy_choice",
                 name="choose_policy",
