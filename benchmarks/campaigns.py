@@ -211,6 +211,7 @@ def decide_campaign(
         messages,
         decision,
         by_model=fitted.fit.by_model,
+        features=fitted.fit.features,
     )
     engine = fitted.fit.engine.shipping(choice)
     judged = judge_test_rows(engine, fitted.observations, fitted.features)
@@ -241,6 +242,9 @@ def decide_campaign(
         "gain_by_outcomes": gate.gain.value,
         "gain_by_outcomes_standard_error": gate.gain.standard_error,
         "contrasts_real": choice.contrasts_real,
+        "tree_gain": choice.tree.gain.value if choice.tree else None,
+        "tree_standard_error": choice.tree.gain.standard_error if choice.tree else None,
+        "tree": choice.tree.router.rules() if choice.tree else None,
         "contrast_weights": dict(zip(choice.blend.models, choice.blend.weights, strict=True)),
         "contrast_slopes": choice.shrinkage.slopes,
         "contrast_raw_slope": choice.shrinkage.raw_slope,

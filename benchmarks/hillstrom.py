@@ -70,6 +70,7 @@ def judge_seed(
             messages,
             settings.decision,
             by_model=fit.by_model,
+            features=fit.features,
         )
         choices[fold] = choice
         return fit.engine.shipping(choice)

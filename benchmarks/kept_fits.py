@@ -83,6 +83,7 @@ class KeptFit:
         Cross-fitted.
     by_model : dict of str to ndarray of float32, shape (n_train, n_messages)
         Cross-fitted scores of the single models.
+    features : DataFrame, n_train rows
     """
 
     train: Observed
@@ -90,6 +91,7 @@ class KeptFit:
     fused: NDArray[np.float32]
     order_values: NDArray[np.float32]
     by_model: dict[str, NDArray[np.float32]]
+    features: pd.DataFrame
 
 
 def keep_fit(
@@ -152,4 +154,5 @@ def keep_fit(
             scores["fused"],
             scores["order_values"],
             {name: scores[f"model_{name}"] for name in settings.training},
+            model_input,
         )

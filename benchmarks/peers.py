@@ -166,7 +166,13 @@ def simulated(kind: str, seed: int, rows: int, folder: Path) -> list[dict[str, A
     campaign = fit_campaign(kind, seed, rows, config, settings, folder, mark)
     fit, messages = campaign.fit, campaign.fit.engine.messages
     choice = decide_policy(
-        fit.train, fit.fused, fit.order_values, messages, settings.decision, by_model=fit.by_model
+        fit.train,
+        fit.fused,
+        fit.order_values,
+        messages,
+        settings.decision,
+        by_model=fit.by_model,
+        features=fit.features,
     )
     engine = fit.engine.shipping(choice)
     judged = judge_test_rows(engine, campaign.observations, campaign.features)

@@ -15,10 +15,12 @@ import pytest
 from pentathlon.contract import MessageSet
 from pentathlon.decision import DecisionEngine, Prediction
 from pentathlon.decision import engine as engine_module
+from pentathlon.decision.blending import FUSED
 from pentathlon.decision.decisions import decisions_table
-from pentathlon.decision.engine import manifest_digest
 from pentathlon.decision.exploration import ExplorationSettings
+from pentathlon.decision.manifest import manifest_digest
 from pentathlon.decision.plan import Plan, make_plan
+from pentathlon.decision.routing import Leaf, Router, Split
 from pentathlon.decision.rules import Screen
 from pentathlon.decision.settings import FREE, SendingSettings
 from pentathlon.errors import ArtifactError, DataError
@@ -232,6 +234,60 @@ def test_a_saved_engine_decides_the_same(
     )
     assert (loaded.messages, loaded.columns) == (engine.messages, engine.columns)
     assert (loaded.shrinkage, loaded.fusion) == (engine.shrinkage, engine.fusion)
+
+
+def routed(engine: DecisionEngine) -> DecisionEngine:
+    """The engine with a policy tree on one of its features."""
+    names = engine.messages.names
+    router = Router(
+        (Split(engine.columns.numeric[0], 1.0, None, -1, -2),),
+        (Leaf(names[1], (0.1, 0.9, 0.2)), Leaf("personalised", (0.1, 0.2, 0.3))),
+    )
+    return replace(engine, policy="policy_tree", router=router)
+
+
+def test_an_engine_goes_by_groups_whatever_the_chunks(
+    engine: DecisionEngine, retailer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grouped = routed(engine)
+    decisions = grouped.decide(retailer.customers)
+    column = engine.columns.numeric[0]
+    low = retailer.customers[column].to_numpy() <= 1.0
+    assert 0 < low.sum() < len(low)
+    assert (decisions["message"][low] == engine.messages.names[1]).all()
+    own = engine.decide(retailer.customers)
+    assert decisions["message"][~low].tolist() == own["message"][~low].tolist()
+    assert (decisions["policy"] == "policy_tree").all()
+    (tmp_path / "engine").mkdir()
+    grouped.save(tmp_path / "engine")
+    monkeypatch.setattr(engine_module, "CHUNK_ROWS", 7)
+    loaded = DecisionEngine.load(tmp_path / "engine")
+    assert loaded.router == grouped.router
+    pd.testing.assert_frame_equal(loaded.decide(retailer.customers), decisions)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"policy": "policy_tree"}, "'policy_tree' needs groups"),
+        ({"router": Router((), (Leaf("personalised", ()),))}, "'personalised' has no groups"),
+    ],
+)
+def test_a_policy_and_its_groups_belong_together(
+    engine: DecisionEngine, changes: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(ArtifactError, match=reason):
+        replace(engine, **changes)
+
+
+def test_an_engine_from_before_contrasts_were_blended_is_read(copy: Path) -> None:
+    path = copy / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    del manifest["blend"], manifest["router"]
+    manifest["format"] = 3
+    manifest["digest"] = manifest_digest(manifest)
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    assert DecisionEngine.load(copy).blend == FUSED
 
 
 def test_nothing_in_the_folder_is_a_pickle(saved: Path) -> None:

@@ -87,8 +87,8 @@ class StubEngine:
         values = values + np.float32([0, 1, 2]) * (self.number - 1)
         return Prediction(values, values + 1, values + 2, {"stub": values + 3})
 
-    def choose(self, profit: np.ndarray) -> np.ndarray:
-        return profit.argmax(axis=1)
+    def choose(self, prediction: Prediction) -> np.ndarray:
+        return prediction.expected_profit.argmax(axis=1)
 
 
 def test_cross_fitted_engines_never_saw_the_rows_they_judge(retailer: Any) -> None:

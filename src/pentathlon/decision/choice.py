@@ -6,20 +6,36 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from pentathlon.contract.messages import MessageSet
 from pentathlon.decision.blending import FUSED, BlendFitter, ContrastBlend, Scores
-from pentathlon.decision.gain import confirmed_gain, contradicted
+from pentathlon.decision.challengers import (
+    SegmentVerdict,
+    TreeChallenge,
+    challenge_with_tree,
+    judge_segments,
+)
+from pentathlon.decision.gain import confirmed_gain
 from pentathlon.decision.policies import (
+    BY_SEGMENT,
     PERSONALISED,
+    POLICY_TREE,
     constant_name,
     level_of,
     personalised,
 )
 from pentathlon.decision.profit import expected_profit, realised_profit
+from pentathlon.decision.routing import Router
 from pentathlon.decision.settings import DecisionSettings
 from pentathlon.decision.shrinkage import ContrastShrinkage, shrink_to_mean
+from pentathlon.decision.verdicts import (
+    tree_reason,
+    tree_wins,
+    verdict_by_segment,
+    verdict_on_personal,
+)
 from pentathlon.evaluation.estimate import Estimate
 from pentathlon.evaluation.estimators import AIPW, Estimator
 from pentathlon.evaluation.gating import GateResult, gate
@@ -27,7 +43,6 @@ from pentathlon.evaluation.outcomes import LoggedOutcomes
 
 TRACE = 1e-3
 FEWEST_FOLDS = 3
-MINIMUM_ROWS = 100
 
 
 @dataclass(frozen=True)
@@ -53,7 +68,7 @@ class PolicyChoice:
     reason : str
         The verdict in words.
     policy : str
-        ``personalised`` or the name of the best constant.
+        ``personalised``, ``by_segment``, ``policy_tree`` or the name of the best constant.
     constant_worth : tuple of float, length n_messages
         What evidence supports about each message for a customer of level 1 (see
         :func:`pentathlon.decision.policies.level_of`) while it supports nothing personal: the
@@ -62,7 +77,13 @@ class PolicyChoice:
     promised_profit : float
         What the training rows promise of the policy, corrected for the winner's curse, in
         currency per customer: the value of the best constant with its lead shrunk, and for the
-        personalised policy its cross-fitted gain over it, shrunk by its reliability.
+        policy that ships its cross-fitted gain over it, shrunk by its reliability.
+    router : Router or None
+        Groups of customers and what each gets, where the policy goes by groups.
+    tree : TreeChallenge or None
+        The challenger, whether or not it ships.
+    segments : list of SegmentVerdict
+        Whether personal messages gain in each segment, where segments were asked for.
     """
 
     blend: ContrastBlend
@@ -75,6 +96,9 @@ class PolicyChoice:
     policy: str
     constant_worth: tuple[float, ...]
     promised_profit: float
+    router: Router | None = None
+    tree: TreeChallenge | None = None
+    segments: tuple[SegmentVerdict, ...] = ()
 
 
 def choose_policy(
@@ -86,12 +110,14 @@ def choose_policy(
     messages: MessageSet,
     settings: DecisionSettings,
     by_model: Scores | None = None,
+    features: pd.DataFrame | None = None,
 ) -> PolicyChoice:
     """Blend and shrink contrasts, form the personalised policy, and let the gate decide.
 
     The personalised policy ships when held-out responses follow personal contrasts at all, the
     lower bound of the gain that the calibrated contrasts imply is above 0, and outcomes alone do
-    not say beyond chance that it loses.
+    not say beyond chance that it loses. With segments this is asked segment by segment. A policy
+    tree ships where its cross-fitted gain over what would ship without it is above 0 beyond chance.
 
     Parameters
     ----------
@@ -105,6 +131,8 @@ def choose_policy(
     by_model : mapping of model to ndarray of float32, shape (n, n_messages), optional
         Single models' probabilities, cross-fitted by the same folds, to blend contrasts from.
         Without them the fused contrasts are taken.
+    features : DataFrame, n rows, optional
+        What the policy tree and the segments may ask about; without them there are none.
 
     Returns
     -------
@@ -118,20 +146,12 @@ def choose_policy(
     measured, covariance = ContrastShrinkage.fit_with_covariance(
         blended, message, response, weight, messages.control, outcomes.cluster
     )
-    shrunk = blended
-    shrinkage = measured if settings.shrink_contrasts else ContrastShrinkage.none(len(messages))
+    shrinkage, shrunk = ContrastShrinkage.none(len(messages)), blended
     if settings.shrink_contrasts:
-        shrunk = np.empty_like(blended)
-        for held_out in np.unique(fold):
-            inside, outside = fold != held_out, fold == held_out
-            part = ContrastShrinkage.fit(
-                without(held_out)[inside],
-                message[inside],
-                response[inside],
-                weight[inside],
-                messages.control,
-            )
-            shrunk[outside] = part.predict(blended[outside])
+        shrinkage = measured
+        shrunk = _cross_fitted_shrinking(
+            blended, without, message, response, weight, fold, messages
+        )
     profit = expected_profit(shrunk, expected_order_value, messages)
     estimator = AIPW(smoothed=settings.estimator == "smoothed")
     rival = np.empty(outcomes.n, dtype=np.int64)
@@ -148,27 +168,75 @@ def choose_policy(
         estimator=estimator,
     )
     whole = expected_profit(shrinkage.predict(blended), expected_order_value, messages)
-    gain = confirmed_gain(
-        blended,
-        whole,
-        measured,
-        covariance,
-        personalised(whole),
-        verdict.best_constant,
-        np.where(response == 1, _order_value(outcomes, messages), 0.0),
-        expected_order_value,
-        message,
-        weight,
-        messages,
-    )
+    spent = np.where(response == 1, _order_value(outcomes, messages), 0.0)
+
+    def confirmed(among: NDArray[np.bool_] | None = None) -> Estimate:
+        return confirmed_gain(
+            blended,
+            whole,
+            measured,
+            covariance,
+            personalised(whole),
+            verdict.best_constant,
+            spent,
+            expected_order_value,
+            message,
+            weight,
+            messages,
+            among,
+        )
+
+    gain = confirmed()
     real = measured.lower_bound(settings.contrast_confidence) > 0
-    ships, reason = _verdict(gain, verdict.gain, real, settings)
-    policy = PERSONALISED if ships else constant_name(messages.names[verdict.best_constant])
+    ships, reason = verdict_on_personal(gain, verdict.gain, real, settings)
     values = _constant_values(outcomes, profit, estimator, messages)
     level = np.average(level_of(profit, messages), weights=outcomes.sampling_weight)
+    worth = tuple((values / level).tolist())
+    best = constant_name(messages.names[verdict.best_constant])
+    policy = PERSONALISED if ships else best
+    shipped_gain = gain if ships else None
+    router: Router | None = None
+    tree: TreeChallenge | None = None
+    segments: list[SegmentVerdict] = []
+    if features is not None and settings.segments:
+        router, segments = judge_segments(
+            features,
+            settings.segments,
+            confirmed,
+            profit,
+            outcomes,
+            rival,
+            verdict.best_constant,
+            worth,
+            real,
+            messages,
+            estimator,
+            settings.confidence,
+        )
+        policy, shipped_gain, reason = verdict_by_segment(segments, best)
+    if features is not None and settings.policy_tree:
+        incumbent = rival
+        if policy == PERSONALISED:
+            incumbent = personalised(profit)
+        elif router is not None and policy == BY_SEGMENT:
+            incumbent = router.choose(router.route(features), profit, messages)
+        tree = challenge_with_tree(
+            features,
+            profit,
+            outcomes,
+            fold,
+            rival,
+            incumbent,
+            messages,
+            estimator,
+            settings.policy_tree,
+        )
+        if tree_wins(tree, settings.confidence):
+            policy, shipped_gain, router = POLICY_TREE, tree.gain, tree.router
+            reason = tree_reason(tree, settings.confidence)
     promised = float(values[verdict.best_constant])
-    if policy == PERSONALISED:
-        promised += gain.value * max(0.0, 1 - 1 / gain.z**2)
+    if shipped_gain is not None:
+        promised += shipped_gain.value * max(0.0, 1 - 1 / shipped_gain.z**2)
     return PolicyChoice(
         blend=blend,
         shrinkage=shrinkage,
@@ -178,9 +246,36 @@ def choose_policy(
         contrasts_real=real,
         reason=reason,
         policy=policy,
-        constant_worth=tuple((values / level).tolist()),
+        constant_worth=worth,
         promised_profit=promised,
+        router=router if policy in (BY_SEGMENT, POLICY_TREE) else None,
+        tree=tree,
+        segments=tuple(segments),
     )
+
+
+def _cross_fitted_shrinking(
+    blended: NDArray[np.float32],
+    without: Callable[[int], NDArray[np.float32]],
+    message: NDArray[np.int64],
+    response: NDArray[np.integer],
+    weight: NDArray[np.float64],
+    fold: NDArray[np.integer],
+    messages: MessageSet,
+) -> NDArray[np.float32]:
+    """Every row shrunk by what the other folds' outcomes bear out, shape ``(n, n_messages)``."""
+    shrunk = np.empty_like(blended)
+    for held_out in np.unique(fold):
+        inside, outside = fold != held_out, fold == held_out
+        part = ContrastShrinkage.fit(
+            without(held_out)[inside],
+            message[inside],
+            response[inside],
+            weight[inside],
+            messages.control,
+        )
+        shrunk[outside] = part.predict(blended[outside])
+    return shrunk
 
 
 def _blended(
@@ -200,36 +295,6 @@ def _blended(
     fitter = BlendFitter(fused, by_model, message, response, weight)
     crossed = fitter.cross_fit(fold)
     return fitter.fit(np.ones(len(fold), dtype=bool)), crossed.held_out(), crossed.without
-
-
-def _verdict(
-    gain: Estimate, by_outcomes: Estimate, real: bool, settings: DecisionSettings
-) -> tuple[bool, str]:
-    """Whether the personalised policy ships, and why."""
-    lower = gain.lower_bound(settings.confidence)
-    if gain.value == 0 and gain.standard_error == 0:
-        return False, "The policy is the best constant on every row."
-    reason = (
-        f"The lower {settings.confidence:.1%} bound of the gain is {lower:.4g} per e-mail, "
-        f"{'above' if lower > 0 else 'not above'} 0."
-    )
-    if lower <= 0:
-        return False, reason
-    if gain.effective_sample_size < MINIMUM_ROWS:
-        return False, (
-            f"Only {gain.effective_sample_size:.0f} customers would get another message than the "
-            f"best constant; the gate asks for {MINIMUM_ROWS}."
-        )
-    if not real:
-        return False, (
-            f"{reason} But held-out responses do not follow the personal differences beyond chance."
-        )
-    if contradicted(by_outcomes, settings.confidence):
-        return False, (
-            f"{reason} But outcomes alone say beyond chance that it loses: "
-            f"{by_outcomes.value:.4g} with a standard error of {by_outcomes.standard_error:.2g}."
-        )
-    return True, reason
 
 
 def _order_value(outcomes: LoggedOutcomes, messages: MessageSet) -> NDArray[np.float64]:

@@ -27,12 +27,15 @@ class Prediction:
         In currency per customer.
     by_model : dict of str to ndarray of float32, shape (n, n_messages)
         Purchase probability by each single model.
+    group : ndarray of int64, shape (n,), or None
+        Group of each customer, where the engine's policy goes by groups.
     """
 
     purchase_probability: NDArray[np.float32]
     expected_order_value: NDArray[np.float32]
     expected_profit: NDArray[np.float32]
     by_model: dict[str, NDArray[np.float32]]
+    group: NDArray[np.int64] | None = None
 
 
 def decisions_table(

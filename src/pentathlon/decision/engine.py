@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,9 +16,28 @@ from pentathlon.contract.messages import MessageSet
 from pentathlon.decision.blending import FUSED, ContrastBlend
 from pentathlon.decision.choice import PolicyChoice
 from pentathlon.decision.decisions import Prediction, decisions_table
+from pentathlon.decision.manifest import (
+    FORMAT,
+    MANIFEST,
+    NO_BLEND,
+    check_hashes,
+    check_versions,
+    folder_hashes,
+    library_versions,
+    manifest_digest,
+    read_manifest,
+)
 from pentathlon.decision.plan import Plan, make_plan
-from pentathlon.decision.policies import PERSONALISED, constant_name, level_of, personalised
+from pentathlon.decision.policies import (
+    BY_SEGMENT,
+    PERSONALISED,
+    POLICY_TREE,
+    constant_name,
+    level_of,
+    personalised,
+)
 from pentathlon.decision.profit import expected_profit
+from pentathlon.decision.routing import Router
 from pentathlon.decision.rules import Screen, screen_customers
 from pentathlon.decision.settings import FREE, SendingSettings
 from pentathlon.decision.shrinkage import ContrastShrinkage
@@ -32,19 +48,7 @@ from pentathlon.models.order_value import OrderValueModel
 from pentathlon.models.protocol import ResponseModel
 from pentathlon.models.registry import model_class
 
-FORMAT = 4
-NO_BLEND = 3
-"""The format that knew no blend of contrasts: it decides as if there were none."""
-MANIFEST = "manifest.json"
 CHUNK_ROWS = 100_000
-LIBRARIES = {
-    "pentathlon": ("pentathlon",),
-    "scikit-learn": ("scikit-learn",),
-    "xgboost": ("xgboost-cpu", "xgboost"),
-    "keras": ("keras",),
-    "numpy": ("numpy",),
-}
-"""Libraries that an engine's files depend on, and the distributions that may provide them."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +66,15 @@ class DecisionEngine:
     order_value : OrderValueModel
     shrinkage : ContrastShrinkage
     policy : str
-        ``personalised`` or the name of a constant policy: the one that the evidence supports.
+        The one that the evidence supports: ``personalised``, the name of a constant policy, or
+        ``by_segment`` or ``policy_tree``, which go by the router.
     constant_worth : tuple of float, length n_messages
         What each message is worth to a customer of level 1 where a constant policy ships; it
         decides when rules or limits take the constant away. Empty: all the same.
     blend : ContrastBlend
         Whose contrasts between messages count; by default the fused ones.
+    router : Router or None
+        Groups of customers and what each of them gets.
     """
 
     messages: MessageSet
@@ -80,11 +87,18 @@ class DecisionEngine:
     policy: str
     constant_worth: tuple[float, ...] = ()
     blend: ContrastBlend = FUSED
+    router: Router | None = None
 
     def __post_init__(self) -> None:
-        allowed = [PERSONALISED, *(constant_name(m) for m in self.messages)]
+        routed = [BY_SEGMENT, POLICY_TREE]
+        allowed = [PERSONALISED, *routed, *(constant_name(m) for m in self.messages)]
         if self.policy not in allowed:
             raise ArtifactError(f"There is no policy '{self.policy}'; choose from {allowed}.")
+        if (self.policy in routed) != (self.router is not None):
+            raise ArtifactError(
+                f"The policy '{self.policy}' {'needs' if self.policy in routed else 'has no'} "
+                "groups of customers; the engine is incomplete or was put together wrongly."
+            )
 
     def shipping(self, choice: PolicyChoice) -> DecisionEngine:
         """The same engine with the policy that was chosen, and what it rests on."""
@@ -94,6 +108,7 @@ class DecisionEngine:
             shrinkage=choice.shrinkage,
             policy=choice.policy,
             constant_worth=choice.constant_worth,
+            router=choice.router,
         )
 
     def predict(self, features: pd.DataFrame) -> Prediction:
@@ -110,22 +125,29 @@ class DecisionEngine:
         probability = self.shrinkage.predict(blended)
         order_value = self.order_value.predict(design)
         profit = expected_profit(probability, order_value, self.messages)
-        return Prediction(probability, order_value, profit, by_model)
+        group = None if self.router is None else self.router.route(features)
+        return Prediction(probability, order_value, profit, by_model, group)
 
-    def choose(self, profit: NDArray[np.float32]) -> NDArray[np.int64]:
+    def choose(self, prediction: Prediction) -> NDArray[np.int64]:
         """Message of each customer under the engine's policy, shape ``(n,)``."""
+        profit = prediction.expected_profit
+        if self.router is not None and prediction.group is not None:
+            return self.router.choose(prediction.group, profit, self.messages)
         if self.policy == PERSONALISED:
             return personalised(profit)
         names = [constant_name(m) for m in self.messages]
         return np.full(len(profit), names.index(self.policy), dtype=np.int64)
 
-    def worth(self, profit: NDArray[np.float32]) -> NDArray[np.float32]:
+    def worth(self, prediction: Prediction) -> NDArray[np.float32]:
         """By what messages compete under the engine's policy, shape ``(n, n_messages)``.
 
         The personalised policy takes expected profit. A constant ships when nothing personal is
         supported: then a customer's messages differ as their averages do, in proportion to what
-        the customer brings.
+        the customer brings. Where the policy goes by groups, so does this.
         """
+        profit = prediction.expected_profit
+        if self.router is not None and prediction.group is not None:
+            return self.router.worth(prediction.group, profit, self.messages)
         if self.policy == PERSONALISED:
             return profit
         relative = self.constant_worth or (1.0,) * len(self.messages)
@@ -168,12 +190,11 @@ class DecisionEngine:
         """
         ids = customers["customer_id"].astype(str).to_numpy(dtype=object)
         prediction = self._predict_in_chunks(customers)
-        profit = prediction.expected_profit
         if screen is None:
             screen = screen_customers(customers, self.messages, settings.rules, settings.limits)
         plan = make_plan(
-            self.worth(profit),
-            self.choose(profit),
+            self.worth(prediction),
+            self.choose(prediction),
             screen.of(ids),
             settings,
             self.messages,
@@ -211,6 +232,9 @@ class DecisionEngine:
             np.concatenate([p.expected_order_value for p in parts]),
             np.concatenate([p.expected_profit for p in parts]),
             {},
+            None
+            if self.router is None
+            else np.concatenate([p.group for p in parts if p.group is not None]),
         )
 
     def save(self, folder: Path) -> None:
@@ -230,6 +254,7 @@ class DecisionEngine:
         manifest = {
             "format": FORMAT,
             "policy": self.policy,
+            "router": None if self.router is None else self.router.to_dict(),
             "constant_worth": list(self.constant_worth),
             "messages": self.messages.to_dict(),
             "features": self.columns.model_dump(),
@@ -252,10 +277,10 @@ class DecisionEngine:
         ArtifactError
             Saying what is wrong with the folder.
         """
-        manifest = _read_manifest(folder)
+        manifest = read_manifest(folder)
         try:
-            _check_hashes(folder, manifest)
-            _check_versions(manifest)
+            check_hashes(folder, manifest)
+            check_versions(manifest)
             return cls(
                 messages=MessageSet(manifest["messages"]),
                 columns=FeatureColumns.model_validate(manifest["features"]),
@@ -272,6 +297,7 @@ class DecisionEngine:
                 blend=ContrastBlend.from_dict(manifest["blend"])
                 if manifest["format"] > NO_BLEND
                 else FUSED,
+                router=Router.from_dict(manifest["router"]) if manifest.get("router") else None,
             )
         except (AttributeError, LookupError, TypeError, ValueError, ParameterError) as error:
             raise ArtifactError(
@@ -279,95 +305,6 @@ class DecisionEngine:
             ) from error
 
 
-def library_versions() -> dict[str, str]:
-    """Versions of the libraries that an engine's files depend on."""
-    found = {}
-    for library, distributions in LIBRARIES.items():
-        for distribution in distributions:
-            try:
-                found[library] = version(distribution)
-                break
-            except PackageNotFoundError:
-                continue
-    return found
-
-
-def folder_hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file under a folder but its manifest, by relative POSIX path."""
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path != folder / MANIFEST
-    }
-
-
-def manifest_digest(manifest: Mapping[str, Any]) -> str:
-    """SHA-256 of a manifest's content, its own digest left out."""
-    content = {key: value for key, value in manifest.items() if key != "digest"}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
 def _chunks(customers: pd.DataFrame) -> Iterator[pd.DataFrame]:
     for start in range(0, max(len(customers), 1), CHUNK_ROWS):
         yield customers.iloc[start : start + CHUNK_ROWS]
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise ArtifactError(f"{folder.name} is not a decision engine: it has no {MANIFEST}.")
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ArtifactError(f"The engine's {MANIFEST} is not valid JSON: {error}.") from error
-    if not isinstance(manifest, dict):
-        raise ArtifactError(f"The engine's {MANIFEST} is not valid: it is no JSON object.")
-    if manifest.get("format") not in (NO_BLEND, FORMAT):
-        raise ArtifactError(
-            f"The engine has format {manifest.get('format')}, this version reads formats "
-            f"{NO_BLEND} and {FORMAT}. "
-            "Load it with the version of Pentathlon that saved it, or train it again."
-        )
-    required = {
-        *("policy", "messages", "features", "design", "shrinkage", "models", "sha256", "digest"),
-    }
-    if manifest["format"] > NO_BLEND:
-        required.add("blend")
-    missing = sorted(required - set(manifest))
-    if missing:
-        raise ArtifactError(f"The engine's {MANIFEST} lacks {missing}; it is incomplete.")
-    if manifest["digest"] != manifest_digest(manifest):
-        raise ArtifactError(
-            f"The engine was changed after it was saved: its {MANIFEST} is not the one that was "
-            "written. Do not use it; copy it again from where it was made, or train it again."
-        )
-    return manifest
-
-
-def _check_hashes(folder: Path, manifest: Mapping[str, Any]) -> None:
-    found, expected = folder_hashes(folder), manifest["sha256"]
-    missing = sorted(set(expected) - set(found))
-    extra = sorted(set(found) - set(expected))
-    altered = sorted(p for p in set(found) & set(expected) if found[p] != expected[p])
-    for what, paths in (("missing", missing), ("unexpected", extra), ("altered", altered)):
-        if paths:
-            raise ArtifactError(
-                f"The engine was changed after it was saved: {what} files {paths}. "
-                "Do not use it; copy it again from where it was made, or train it again."
-            )
-
-
-def _check_versions(manifest: Mapping[str, Any]) -> None:
-    """Minor releases of model libraries change file formats; patches do not."""
-    here = library_versions()
-    clashes = [
-        f"{library} {saved} (here {here.get(library, 'not installed')})"
-        for library, saved in manifest.get("versions", {}).items()
-        if library not in {"pentathlon", "numpy"}
-        and here.get(library, "").split(".")[:2] != saved.split(".")[:2]
-    ]
-    if clashes:
-        raise ArtifactError(
-            f"The engine was saved with {', '.join(clashes)}. Install those versions, or train "
-            "it again with the ones installed."
-        )

@@ -42,6 +42,7 @@ def confirmed_gain(
     message: NDArray[np.int64],
     sampling_weight: NDArray[np.float64],
     messages: MessageSet,
+    among: NDArray[np.bool_] | None = None,
 ) -> Estimate:
     r"""Gain of a policy over a constant by the calibrated predictions, with its error.
 
@@ -71,12 +72,15 @@ def confirmed_gain(
     expected_order_value : ndarray of float32, shape (n, n_messages)
     message, sampling_weight : ndarray, shape (n,)
     messages : MessageSet
+    among : ndarray of bool, shape (n,), optional
+        Customers whose gain is asked for; all of them by default. What is known of effects, slopes
+        and order sizes rests on everyone in either case.
 
     Returns
     -------
     Estimate
-        In currency per customer. Its effective sample size counts the rows on which the policy
-        and the constant differ.
+        In currency per customer (of those asked for). Its effective sample size counts the rows on
+        which the policy and the constant differ.
 
     References
     ----------
@@ -84,7 +88,8 @@ def confirmed_gain(
     approach"; Oehlert (1992), "A note on the delta method".
     """
     n, k = profit.shape
-    weight = sampling_weight / sampling_weight.sum()
+    asked = sampling_weight if among is None else sampling_weight * among
+    weight = asked / asked.sum()
     z = logit(probability)
     parts = contrast_parts(z, np.array(shrinkage.message_effect), shrinkage.control)
     shrunk = shrinkage.predict(probability)
@@ -104,8 +109,9 @@ def confirmed_gain(
         spent**2
         @ _order_size_variance(order_value, expected_order_value, message, sampling_weight, k)
     )
-    differs = float(sampling_weight @ (policy != constant)) / float(sampling_weight.mean())
-    return Estimate(gain, float(np.sqrt(max(variance, 0.0))), n, differs)
+    differs = float(asked @ (policy != constant)) / float(sampling_weight.mean())
+    size = n if among is None else int(among.sum())
+    return Estimate(gain, float(np.sqrt(max(variance, 0.0))), size, differs)
 
 
 def _order_size_variance(

@@ -14,6 +14,10 @@ from pentathlon.contract.messages import CONTROL, MessageSet
 PERSONALISED = "personalised"
 RANDOM = "random"
 TWO_DEPARTMENTS = "two_departments"
+BY_SEGMENT = "by_segment"
+"""Personalised in some segments, the best constant in the others."""
+POLICY_TREE = "policy_tree"
+"""A message for each of a few groups that a person can read."""
 
 Policy = NDArray[np.int64] | NDArray[np.float32] | NDArray[np.float64]
 

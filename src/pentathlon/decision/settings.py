@@ -38,6 +38,26 @@ FREE = SendingSettings()
 """No rule, no limit, nothing left to chance."""
 
 
+class PolicyTreeSettings(BaseModel):
+    """The challenger that a person can read.
+
+    Attributes
+    ----------
+    depth : {1, 2, 3}
+        Questions on the way to a group.
+    smallest_group : float
+        Least share of the customers in a group.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    depth: Literal[1, 2, 3] = 2
+    smallest_group: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+
+
+POLICY_TREE = PolicyTreeSettings()
+
+
 class DecisionSettings(SendingSettings):
     """How the policy that ships is chosen, and what it may send.
 
@@ -61,6 +81,12 @@ class DecisionSettings(SendingSettings):
     blend_contrasts : bool
         Whether personal contrasts are blended from the single models by weights of their own
         before they are shrunk; otherwise the fused contrasts are taken. Not without shrinking.
+    policy_tree : PolicyTreeSettings or None
+        A small tree of questions that challenges the personalised policy; None for no challenger.
+    segments : str or None
+        Feature by which the personalised policy is tested segment by segment, to be sent where its
+        gain holds, with the best constant elsewhere: a segment per value of a text, quarters of a
+        number.
     """
 
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
@@ -68,3 +94,5 @@ class DecisionSettings(SendingSettings):
     estimator: Literal["smoothed", "plain"] = "smoothed"
     shrink_contrasts: bool = True
     blend_contrasts: bool = True
+    policy_tree: PolicyTreeSettings | None = POLICY_TREE
+    segments: str | None = None

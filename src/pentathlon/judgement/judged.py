@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pentathlon.contract.messages import MessageSet
-from pentathlon.decision import DecisionEngine, SendingSettings, logged_outcomes
+from pentathlon.decision import DecisionEngine, Prediction, SendingSettings, logged_outcomes
 from pentathlon.decision.exploration import NO_EXPLORATION
 from pentathlon.decision.plan import make_plan
 from pentathlon.decision.rules import Screen
@@ -171,12 +171,12 @@ class Sending:
         self,
         engine: DecisionEngine,
         customer_id: NDArray[np.object_],
-        profit: NDArray[np.float32],
+        prediction: Prediction,
     ) -> NDArray[np.int64]:
         """What would be sent to customers, shape ``(n,)``."""
         plan = make_plan(
-            engine.worth(profit),
-            engine.choose(profit),
+            engine.worth(prediction),
+            engine.choose(prediction),
             self.screen.of(customer_id),
             self.settings.model_copy(update={"exploration": NO_EXPLORATION}),
             engine.messages,
@@ -291,10 +291,10 @@ def _judge(
     keys = observations[list(_KEYS)].reset_index(drop=True)
     profit = prediction.expected_profit
     if sending is None:
-        decision = engine.choose(profit)
+        decision = engine.choose(prediction)
     else:
         customer_id = keys["customer_id"].astype(str).to_numpy(dtype=object)
-        decision = sending.decide(engine, customer_id, profit)
+        decision = sending.decide(engine, customer_id, prediction)
     keys["decision"] = names[decision]
     keys["policy"] = engine.policy
     return Judged(

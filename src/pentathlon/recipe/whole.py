@@ -57,11 +57,13 @@ def decide_policy(
     settings: DecisionSettings,
     cluster: NDArray[np.int64] | None = None,
     by_model: Mapping[str, NDArray[np.float32]] | None = None,
+    features: pd.DataFrame | None = None,
 ) -> PolicyChoice:
     """Choose the policy that ships on the cross-fitted training rows.
 
     ``cluster`` is the code of each row's customer, where customers have several rows; ``by_model``
-    are the cross-fitted scores of the single models, from which contrasts are blended.
+    are the cross-fitted scores of the single models, from which contrasts are blended;
+    ``features`` are what a policy tree and segments may ask about.
     """
     outcomes = logged_outcomes(
         train.rows.message,
@@ -82,6 +84,7 @@ def decide_policy(
         messages,
         settings,
         by_model,
+        features,
     )
 
 
@@ -143,6 +146,7 @@ def fit_recipe(
         settings.decision,
         customer_clusters(observations["customer_id"].to_numpy()),
         fitted.scores,
+        model_input,
     )
     engine = DecisionEngine(
         messages=messages,
@@ -155,5 +159,6 @@ def fit_recipe(
         policy=choice.policy,
         constant_worth=choice.constant_worth,
         blend=choice.blend,
+        router=choice.router,
     )
     return FittedRecipe(engine, fitted.fusion, choice)

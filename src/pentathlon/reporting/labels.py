@@ -12,6 +12,8 @@ Record = dict[str, Any]
 
 SHIPPED = "shipped"
 PERSONALISED = "personalised"
+BY_SEGMENT = "by_segment"
+POLICY_TREE = "policy_tree"
 RANDOM = "random"
 NO_EMAIL = "no e-mail"
 FUSION = "fusion"
@@ -20,6 +22,8 @@ CONTROL = "control"
 _POLICIES = {
     SHIPPED: "What ships",
     PERSONALISED: "Personalised",
+    BY_SEGMENT: "Personalised in some segments",
+    POLICY_TREE: "Policy tree",
     RANDOM: "Random",
     NO_EMAIL: "No e-mail",
     "two_departments": "Two departments",

@@ -101,8 +101,8 @@ class Results:
 
     @property
     def personalised_ships(self) -> bool:
-        """Whether every customer gets a message of their own."""
-        return self.ships == labels.PERSONALISED
+        """Whether customers get messages of their own, or of their group."""
+        return self.ships in (labels.PERSONALISED, labels.BY_SEGMENT, labels.POLICY_TREE)
 
     @property
     def refused(self) -> bool:

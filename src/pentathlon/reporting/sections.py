@@ -5,6 +5,7 @@ from __future__ import annotations
 from pentathlon import __version__
 from pentathlon.reporting import labels, tables
 from pentathlon.reporting.caveats import caveats
+from pentathlon.reporting.challengers import challengers_section
 from pentathlon.reporting.formats import MINUS, is_number, listing, number, percent, plural
 from pentathlon.reporting.learning import next_campaign
 from pentathlon.reporting.overlap import overlap_table, unreached_sentences
@@ -31,6 +32,7 @@ def sections(results: Results) -> list[Section]:
     """
     return [
         _policies(results),
+        *challengers_section(results),
         *restrictions(results),
         _winners_curse(results),
         _estimators(results),

@@ -116,6 +116,13 @@ def action(results: Results) -> str:
         return f"Send nobody an e-mail{within}."
     if not results.personalised_ships:
         return f"Send everyone the {results.ships.removeprefix('send ')} e-mail{within}."
+    if results.ships == labels.POLICY_TREE:
+        groups = plural(len(results.policy_choice["policy_tree"]["groups"]), "group")
+        return f"Send each of {groups} of customers its own message{within}."
+    if results.ships == labels.BY_SEGMENT:
+        rest = results.best_constant.removeprefix("send ")
+        rest = "no e-mail" if rest == labels.NO_EMAIL else f"the {rest} e-mail"
+        return f"Send customers of some segments their own message, and the others {rest}{within}."
     return f"Send each customer their own message{within}."
 
 
@@ -132,6 +139,8 @@ _IN_WORDS = {
     labels.RANDOM: "random assignment",
     labels.NO_EMAIL: "sending no e-mail",
     labels.PERSONALISED: "the personalised policy",
+    labels.BY_SEGMENT: "the policy by segment",
+    labels.POLICY_TREE: "the policy tree",
     "two_departments": "the case’s draft of two departments",
 }
 
@@ -230,6 +239,16 @@ def _why(results: Results) -> list[str]:
         f"{money.each(bound, signed=True)}. Read off outcomes alone, which is far less precise, it "
         f"is {money.each(direct, signed=True)} (standard error {money.each(error)})."
     )
+    if results.ships == labels.POLICY_TREE:
+        return [
+            f"A small tree of questions passed the gate. {choice['reason']}",
+            *_confirmed(results),
+        ]
+    if results.ships == labels.BY_SEGMENT:
+        return [
+            f"Personal messages passed the gate in part. {choice['reason']}",
+            *_confirmed(results),
+        ]
     if results.personalised_ships:
         return [
             f"Personal messages passed the gate. {measured} The gate asks for a bound above zero.",

@@ -9,9 +9,19 @@ import pandas as pd
 
 from pentathlon.contract import FeatureColumns
 from pentathlon.contract.scores import scores_array
-from pentathlon.decision import PERSONALISED, ContrastBlend, ContrastShrinkage, DecisionEngine
+from pentathlon.decision import (
+    PERSONALISED,
+    ContrastBlend,
+    ContrastShrinkage,
+    DecisionEngine,
+    PolicyChoice,
+)
+from pentathlon.decision.challengers import SegmentVerdict
 from pentathlon.decision.decisions import decisions_table, limits_table, rule_effects
+from pentathlon.decision.policies import BY_SEGMENT, POLICY_TREE
+from pentathlon.decision.routing import Router
 from pentathlon.decision.rules import Screen, Sources, screen_customers
+from pentathlon.decision.verdicts import challenge_confidence
 from pentathlon.evaluation import customer_clusters, emails_to_settle
 from pentathlon.evaluation.provenance import check_fold_provenance
 from pentathlon.features import DesignBuilder
@@ -72,13 +82,14 @@ def choose_policy(
             name: scores_array(scores[train], message_set)
             for name, scores in zip(MODEL_NAMES, model_scores, strict=True)
         },
+        model_input[train],
     )
     by_outcomes, gain = choice.gate.gain, choice.gain
     logger.info("gate: %s %s ships.", choice.reason, choice.policy)
     return {
         "policy": choice.policy,
         "best_constant": message_set.names[choice.gate.best_constant],
-        "personalised_ships": choice.policy == PERSONALISED,
+        "personalised_ships": choice.policy in (PERSONALISED, BY_SEGMENT),
         "contrasts_real": choice.contrasts_real,
         "gain": gain.value,
         "gain_standard_error": gain.standard_error,
@@ -92,7 +103,38 @@ def choose_policy(
         "blend": choice.blend.to_dict(),
         "shrinkage": choice.shrinkage.to_dict(),
         "promised_profit": choice.promised_profit,
+        "router": None if choice.router is None else choice.router.to_dict(),
+        "policy_tree": _tree_record(choice, settings),
+        "segments": [_segment_record(verdict) for verdict in choice.segments],
         "constant_worth": dict(zip(message_set, choice.constant_worth, strict=True)),
+    }
+
+
+def _tree_record(choice: PolicyChoice, settings: DecisionParams) -> dict[str, Any] | None:
+    if choice.tree is None:
+        return None
+    gain = choice.tree.gain
+    return {
+        "groups": choice.tree.router.rules(),
+        "gain": gain.value,
+        "gain_standard_error": gain.standard_error,
+        "gain_lower_bound": gain.lower_bound(challenge_confidence(settings.confidence)),
+        "gain_over_incumbent": choice.tree.over_incumbent.value,
+        "gain_over_incumbent_standard_error": choice.tree.over_incumbent.standard_error,
+        "ships": choice.policy == POLICY_TREE,
+    }
+
+
+def _segment_record(verdict: SegmentVerdict) -> dict[str, Any]:
+    return {
+        "segment": verdict.segment,
+        "share": verdict.share,
+        "gain": verdict.gain.value,
+        "gain_standard_error": verdict.gain.standard_error,
+        "gain_by_outcomes": verdict.by_outcomes.value,
+        "gain_by_outcomes_standard_error": verdict.by_outcomes.standard_error,
+        "adjusted_p_value": verdict.p_value,
+        "personalised": verdict.personalised,
     }
 
 
@@ -129,6 +171,7 @@ def assemble_engine(
         policy=policy_choice["policy"],
         constant_worth=tuple(policy_choice["constant_worth"][m] for m in messages),
         blend=ContrastBlend.from_dict(policy_choice["blend"]),
+        router=Router.from_dict(policy_choice["router"]) if policy_choice["router"] else None,
     )
 
 
