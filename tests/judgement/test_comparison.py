@@ -167,3 +167,18 @@ def test_what_ships_gains_nothing_over_itself(judged: Judged) -> None:
     row = gains.set_index(["policy", "baseline"]).loc[("shipped", "send water")]
     assert (row["gain"], row["lower"], row["upper"], row["campaign_gain"]) == (0, 0, 0, 0)
     assert pd.isna(row["emails_to_settle"])
+
+
+def test_rules_cost_what_the_own_choice_is_worth_more_by_outcomes(
+    judged: Judged, comparison: PolicyComparison
+) -> None:
+    assert "cost_of_rules" not in comparison.headline
+    own = judged.keys["decision"]
+    keys = judged.keys.assign(preferred=own, decision=np.where(own == "water", "control", own))
+    within = replace(judged, keys=keys)
+    headline = compare_policies(within, "water", EvaluationSettings(), CampaignSettings()).headline
+    gain = paired_gain(judged.decision, within.decision, judged.outcomes(), judged.profit)
+    assert headline["cost_of_rules"] == gain.value
+    assert (headline["cost_of_rules_lower"], headline["cost_of_rules_upper"]) == gain.interval(0.95)
+    values = Judged.from_table(within.to_table(), judged.messages)
+    np.testing.assert_array_equal(values.preferred, judged.decision)

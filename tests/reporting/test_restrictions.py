@@ -6,6 +6,7 @@ from pentathlon.decision.limiting import LimitOutcome
 from pentathlon.decision.settings import DecisionSettings
 from pentathlon.reporting.caveats import caveats
 from pentathlon.reporting.restrictions import (
+    cost_sentences,
     limit_sentences,
     limits_table,
     rule_sentences,
@@ -53,6 +54,16 @@ def test_each_limit_that_binds_has_its_price(restricted):
         "“budget” could not hold beside the others and gave way by 10.00.",
         "“budget” binds: one more EUR would be worth 1.200 EUR, and without it these decisions "
         "would earn 7.00 EUR more by prediction.",
+    ]
+
+
+def test_what_they_cost_by_outcomes_is_said_where_they_changed_anything(small_run):
+    assert cost_sentences(small_run.results()) == []
+    cost = {"cost_of_rules": 0.012, "cost_of_rules_lower": -0.004, "cost_of_rules_upper": 0.028}
+    assert plain(cost_sentences(small_run.results(headline=cost))) == [
+        "By the judged outcomes, rules and limits cost 0.012 EUR a customer "
+        "(−0.004 to +0.028 EUR): so much more is the policy's own choice worth than what ships "
+        "within them."
     ]
 
 

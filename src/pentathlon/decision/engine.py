@@ -170,6 +170,7 @@ class DecisionEngine:
             settings,
             self.messages,
             campaign=campaign,
+            supported=self.constant_worth,
         )
         return prediction, plan
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from pentathlon.decision.exploration import NO_EXPLORATION, ExplorationSettings
-from pentathlon.decision.rules.settings import LimitSettings, RuleSettings
+from pentathlon.decision.rules.settings import LimitSettings, RuleSettings, TopDepartments
 
 
 class SendingSettings(BaseModel):
@@ -19,6 +19,8 @@ class SendingSettings(BaseModel):
         Who may get what; nothing is forbidden by default.
     limits : tuple of LimitSettings
         What all decisions together may use; no limit by default.
+    top_departments : TopDepartments, optional
+        A preset: a rule and limits that leave the e-mails to a few departments, in shares.
     levers : dict of str to float
         Factor on what a message is taken to be worth when messages compete; 1 by default. What
         that costs is reported.
@@ -30,6 +32,7 @@ class SendingSettings(BaseModel):
 
     rules: RuleSettings = RuleSettings()
     limits: tuple[LimitSettings, ...] = ()
+    top_departments: TopDepartments | None = None
     levers: dict[str, Annotated[float, Field(gt=0)]] = {}
     exploration: ExplorationSettings = NO_EXPLORATION
 

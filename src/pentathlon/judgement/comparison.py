@@ -290,6 +290,7 @@ def _headline(
             "honesty_slope_lower": lower,
             "honesty_slope_upper": upper,
         }
+    headline |= _cost_of_rules(judged, settings.confidence)
     for label, baseline in (
         ("no_email", constant_name(CONTROL)),
         ("best_constant", constant_name(best_constant)),
@@ -304,6 +305,19 @@ def _headline(
                 f"campaign_gain_over_{label}": float(row["campaign_gain"]),
             }
     return headline
+
+
+def _cost_of_rules(judged: Judged, confidence: float) -> dict[str, float]:
+    """What rules, limits and presets cost on outcomes; nothing where they change nothing."""
+    if np.array_equal(judged.preferred, judged.decision):
+        return {}
+    cost = paired_gain(judged.preferred, judged.decision, judged.outcomes(), judged.profit)
+    lower, upper = cost.interval(confidence)
+    return {
+        "cost_of_rules": cost.value,
+        "cost_of_rules_lower": lower,
+        "cost_of_rules_upper": upper,
+    }
 
 
 def records_by(table: pd.DataFrame, key: str) -> dict[str, dict[str, Any]]:

@@ -23,6 +23,7 @@ Refit = Callable[[pd.DataFrame, pd.DataFrame], DecisionEngine]
 FUSION = "fusion"
 ORDER_VALUE = "order_value"
 PROFIT = "expected_profit"
+_MAY_BE_ABSENT = ("preferred",)
 _KEYS = (
     "customer_id",
     "fold",
@@ -43,7 +44,8 @@ class Judged:
     ----------
     keys : DataFrame, n rows
         customer_id, fold, message (as logged), propensity, response, order_value,
-        sampling_weight, natural_rate, decision (what would ship), policy (that decided).
+        sampling_weight, natural_rate, decision (what would ship), policy (that decided), and
+        preferred (what it would send without rules and limits; may be absent).
     probabilities : dict of str to ndarray of float32, shape (n, n_messages)
         Purchase probability by each single model and by ``fusion`` (contrasts shrunk).
     order_values, profit : ndarray of float32, shape (n, n_messages)
@@ -69,6 +71,13 @@ class Judged:
     def decision(self) -> NDArray[np.int64]:
         """Column of the message that would ship, shape ``(n,)``."""
         return self.messages.codes(self.keys["decision"].to_numpy())  # type: ignore[arg-type]
+
+    @property
+    def preferred(self) -> NDArray[np.int64]:
+        """Column of the message that would ship without rules and limits, shape ``(n,)``."""
+        if "preferred" not in self.keys:
+            return self.decision
+        return self.messages.codes(self.keys["preferred"].to_numpy())  # type: ignore[arg-type]
 
     @property
     def response(self) -> NDArray[np.int8]:
@@ -130,7 +139,8 @@ class Judged:
                 raise DataError(f"judged rows lack {missing}; judge again with these messages.")
             blocks[what] = np.ascontiguousarray(table[names].to_numpy(dtype=np.float32))
         order_values, profit = blocks.pop(ORDER_VALUE), blocks.pop(PROFIT)
-        keys = table[[*_KEYS, "decision", "policy"]]
+        present = [name for name in _MAY_BE_ABSENT if name in table.columns]
+        keys = table[[*_KEYS, "decision", "policy", *present]]
         return cls(keys, blocks, order_values, profit, messages)
 
     def policy_scores(self) -> pd.DataFrame:
@@ -181,6 +191,7 @@ class Sending:
             self.settings.model_copy(update={"exploration": NO_EXPLORATION}),
             engine.messages,
             share=len(customer_id) / len(self.screen),
+            supported=engine.constant_worth,
         )
         return plan.planned
 
@@ -290,15 +301,15 @@ def _judge(
     names = np.array(engine.messages.names, dtype=object)
     keys = observations[list(_KEYS)].reset_index(drop=True)
     profit = prediction.expected_profit
-    if sending is None:
-        decision = engine.choose(profit)
-    else:
+    preferred = decision = engine.choose(profit)
+    if sending is not None:
         customer_id = keys["customer_id"].astype(str).to_numpy(dtype=object)
         decision = sending.decide(engine, customer_id, profit)
     keys["decision"] = names[decision]
     keys["policy"] = engine.policy
+    keys["preferred"] = names[preferred]
     return Judged(
-        keys=keys.astype({"decision": "str", "policy": "str"}),
+        keys=keys.astype(dict.fromkeys(("decision", "policy", "preferred"), "str")),
         probabilities={**prediction.by_model, FUSION: prediction.purchase_probability},
         order_values=prediction.expected_order_value,
         profit=profit,
