@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from pentathlon.decision.exploration import NO_EXPLORATION, ExplorationSettings
+from pentathlon.decision.monthly_settings import MonthlyPlanSettings
 from pentathlon.decision.rules.settings import LimitSettings, RuleSettings, TopDepartments
 
 
@@ -61,9 +62,12 @@ class DecisionSettings(SendingSettings):
     shrink_contrasts : bool
         Whether leads of messages and personal contrasts are shrunk by their reliability before
         the choice.
+    monthly_plan : MonthlyPlanSettings, optional
+        A plan per customer over the weeks of a month; none by default.
     """
 
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     contrast_confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.99
     estimator: Literal["smoothed", "plain"] = "smoothed"
     shrink_contrasts: bool = True
+    monthly_plan: MonthlyPlanSettings | None = None
