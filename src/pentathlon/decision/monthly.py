@@ -184,7 +184,8 @@ def _run_of(
 ) -> NDArray[np.float64]:
     """What ``count`` e-mails in a row bring from every position, ``(n, most + 1 - count)``."""
     one = np.stack([_value_of(gross, cost, contact, j, settings) for j in range(most)], axis=1)
-    return np.lib.stride_tricks.sliding_window_view(one, count, axis=1).sum(axis=2)
+    windows = np.lib.stride_tricks.sliding_window_view(one, count, axis=1)
+    return np.asarray(windows.sum(axis=2), dtype=np.float64)
 
 
 def _least_of(
@@ -197,7 +198,8 @@ def _least_of(
 ) -> NDArray[np.float64]:
     """The least that one of ``count`` e-mails in a row brings, ``(n, most + 1 - count)``."""
     one = np.stack([_value_of(gross, cost, contact, j, settings) for j in range(most)], axis=1)
-    return np.lib.stride_tricks.sliding_window_view(one, count, axis=1).min(axis=2)
+    windows = np.lib.stride_tricks.sliding_window_view(one, count, axis=1)
+    return np.asarray(windows.min(axis=2), dtype=np.float64)
 
 
 def _read_back(

@@ -42,6 +42,26 @@ FREE = SendingSettings()
 """No rule, no limit, nothing left to chance."""
 
 
+class ExplainSettings(BaseModel):
+    """Whose decisions are explained by features, and by how many.
+
+    Attributes
+    ----------
+    features : int
+        Per customer, those that moved the choice most.
+    customers : int
+        How many customers, evenly spaced over all; 0 for none but those named.
+    customer_ids : tuple of str
+        Customers who are explained in any case.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    features: Annotated[int, Field(ge=1)] = 3
+    customers: Annotated[int, Field(ge=0)] = 1000
+    customer_ids: tuple[str, ...] = ()
+
+
 class DecisionSettings(SendingSettings):
     """How the policy that ships is chosen, and what it may send.
 
@@ -64,6 +84,8 @@ class DecisionSettings(SendingSettings):
         the choice.
     monthly_plan : MonthlyPlanSettings, optional
         A plan per customer over the weeks of a month; none by default.
+    explain : ExplainSettings
+        Which decisions say what features moved them.
     """
 
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
@@ -71,3 +93,4 @@ class DecisionSettings(SendingSettings):
     estimator: Literal["smoothed", "plain"] = "smoothed"
     shrink_contrasts: bool = True
     monthly_plan: MonthlyPlanSettings | None = None
+    explain: ExplainSettings = ExplainSettings()

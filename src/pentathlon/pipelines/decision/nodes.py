@@ -10,6 +10,7 @@ import pandas as pd
 from pentathlon.contract import FeatureColumns
 from pentathlon.contract.scores import scores_array
 from pentathlon.decision import PERSONALISED, ContrastShrinkage, DecisionEngine
+from pentathlon.decision.attribution import explain_decisions, feature_reference
 from pentathlon.decision.decisions import decisions_table, limits_table, rule_effects
 from pentathlon.decision.monthly import month_of, monthly_summary, no_month
 from pentathlon.decision.rules import Screen, Sources, further_contact_costs, screen_customers
@@ -245,3 +246,34 @@ def plan_month(
         f"{table['customer_id'].nunique():,}",
     )
     return table, monthly_summary(table)
+
+
+def explain(
+    decision_engine: DecisionEngine,
+    observations: pd.DataFrame,
+    customers: pd.DataFrame,
+    decisions: pd.DataFrame,
+    settings: DecisionParams,
+) -> tuple[pd.DataFrame, dict[str, float | str]]:
+    """Say which features moved the decisions of the customers asked for.
+
+    Parameters
+    ----------
+    decision_engine : DecisionEngine
+    observations : DataFrame
+        Their training customers say what is usual.
+    customers, decisions : DataFrame, n rows
+    settings : DecisionParams
+
+    Returns
+    -------
+    decision_reasons : DataFrame
+        See :func:`pentathlon.decision.attribution.explain_decisions`.
+    feature_reference : dict
+        The usual value of every feature.
+    """
+    trained = observations.loc[observations["split"] == "train", "customer_id"].astype(str)
+    seen = customers["customer_id"].astype(str).isin(set(trained))
+    reference = feature_reference(customers[seen], decision_engine.columns)
+    reasons = explain_decisions(decision_engine, customers, decisions, reference, settings.explain)
+    return reasons, reference

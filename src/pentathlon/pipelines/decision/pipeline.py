@@ -11,6 +11,7 @@ from pentathlon.pipelines.decision.nodes import (
     assemble_engine,
     choose_policy,
     decide,
+    explain,
     plan_month,
     screen,
 )
@@ -84,6 +85,19 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
                 ],
                 outputs=["decisions", "rule_effects", "limit_outcomes"],
                 name="decide",
+                namespace="decision",
+            ),
+            Node(
+                explain,
+                inputs=[
+                    "decision_engine",
+                    "observations",
+                    "customers",
+                    "decisions",
+                    "params:decision",
+                ],
+                outputs=["decision_reasons", "feature_reference"],
+                name="explain",
                 namespace="decision",
             ),
             Node(
