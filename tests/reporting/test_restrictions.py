@@ -88,5 +88,11 @@ def test_the_first_screen_says_that_rules_had_a_say(restricted, small_run):
 def test_contact_costs_are_named_as_an_assumption(small_run):
     rules = {"pressure": {"unsubscribe": [0.01], "customer_value": 5.0}}
     pressed = small_run.results(decision=DecisionSettings.model_validate({"rules": rules}))
-    assert any("not taken off the profits" in caveat for caveat in caveats(pressed))
+    assert any("declares no cost of another contact" in caveat for caveat in caveats(pressed))
+    pressed = small_run.results(
+        decision=DecisionSettings.model_validate({"rules": rules}), headline={"contact_cost": 0.031}
+    )
+    (said,) = [c for c in plain(caveats(pressed)) if "pressure rule" in c]
+    assert "taken off the claimed and the supported profit of every policy" in said
+    assert "of what ships 0.031 EUR a customer" in said
     assert not any("pressure rule" in caveat for caveat in caveats(small_run.results()))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pentathlon.contract.messages import MessageSet
+from pentathlon.contract.messages import CONTROL, MessageSet
 from pentathlon.decision import DecisionEngine, SendingSettings, logged_outcomes
 from pentathlon.decision.exploration import NO_EXPLORATION
 from pentathlon.decision.plan import make_plan
@@ -23,7 +23,8 @@ Refit = Callable[[pd.DataFrame, pd.DataFrame], DecisionEngine]
 FUSION = "fusion"
 ORDER_VALUE = "order_value"
 PROFIT = "expected_profit"
-_MAY_BE_ABSENT = ("preferred",)
+_CONTACT_COST = "contact_cost"
+_MAY_BE_ABSENT = ("preferred", _CONTACT_COST)
 _KEYS = (
     "customer_id",
     "fold",
@@ -45,7 +46,9 @@ class Judged:
     keys : DataFrame, n rows
         customer_id, fold, message (as logged), propensity, response, order_value,
         sampling_weight, natural_rate, decision (what would ship), policy (that decided), and
-        preferred (what it would send without rules and limits; may be absent).
+        preferred (what it would send without rules and limits; may be absent), contact_cost
+        (expected cost of another e-mail to the customer beside the message's own, in currency;
+        absent where no rule declares one).
     probabilities : dict of str to ndarray of float32, shape (n, n_messages)
         Purchase probability by each single model and by ``fusion`` (contrasts shrunk).
     order_values, profit : ndarray of float32, shape (n, n_messages)
@@ -98,9 +101,18 @@ class Judged:
         """Purchase probability under the logged message, shape ``(n,)``."""
         return self.probabilities[model][np.arange(len(self)), self.message]
 
+    @property
+    def contact_costs(self) -> NDArray[np.float32] | None:
+        """Declared cost of another contact, shape ``(n, n_messages)``; ``None`` without any."""
+        if _CONTACT_COST not in self.keys:
+            return None
+        e_mail = np.array([m != CONTROL for m in self.messages], dtype=np.float32)
+        each = self.keys[_CONTACT_COST].to_numpy(dtype=np.float32)
+        return np.asarray(each[:, None] * e_mail, dtype=np.float32)
+
     def outcomes(self) -> LoggedOutcomes:
-        """Logged outcomes in money."""
-        return logged_outcomes(
+        """Logged outcomes in money; what contacts cost beyond them is known and comes off."""
+        logged = logged_outcomes(
             self.message,
             self.keys["propensity"].to_numpy(dtype=np.float64),
             self.response,
@@ -110,6 +122,7 @@ class Judged:
             self.messages,
             customer_clusters(self.keys["customer_id"].to_numpy()),
         )
+        return replace(logged, known_cost=self.contact_costs)
 
     def to_table(self) -> pd.DataFrame:
         """One table: the keys, then ``<what>__<message>`` columns."""
@@ -151,7 +164,8 @@ class Judged:
         DataFrame
             customer_id, fold, message (as logged), propensity (of the logged message), response,
             order_value, profit (realised, in currency), decision (what would ship),
-            sampling_weight.
+            sampling_weight; contact_cost where one is declared: it comes off the value of every
+            decision that is an e-mail.
         """
         table = self.keys[
             ["customer_id", "fold", "message", "propensity", "response", "order_value"]
@@ -159,6 +173,8 @@ class Judged:
         table["profit"] = self.outcomes().profit
         table["decision"] = self.keys["decision"]
         table["sampling_weight"] = self.keys["sampling_weight"]
+        if _CONTACT_COST in self.keys:
+            table[_CONTACT_COST] = self.keys[_CONTACT_COST]
         return table
 
 
@@ -305,6 +321,8 @@ def _judge(
     if sending is not None:
         customer_id = keys["customer_id"].astype(str).to_numpy(dtype=object)
         decision = sending.decide(engine, customer_id, profit)
+        if sending.screen.contact_cost.any():
+            keys[_CONTACT_COST] = sending.screen.of(customer_id).contact_cost
     keys["decision"] = names[decision]
     keys["policy"] = engine.policy
     keys["preferred"] = names[preferred]
