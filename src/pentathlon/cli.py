@@ -23,6 +23,7 @@ _COMMANDS = {
     "run": ("pentathlon.cli", "Run pipelines, as `kedro run` does."),
     "runs": ("pentathlon.runs", "List runs, show one, or compare several."),
     "diff": ("pentathlon.decided", "Compare the decisions of two runs."),
+    "why": ("pentathlon.why", "Tell why a customer gets what was decided."),
     "export": ("pentathlon.decided", "Write decisions as files for an e-mail provider."),
 }
 _SHOW_ALL = "pentathlon.traceback"

@@ -13,7 +13,7 @@ from pentathlon.errors import PentathlonError
 from pentathlon.outputs import PROVIDERS, Difference, compare_decisions, export_decisions
 from pentathlon.runs import Manifest, UnknownRunError, default_roots, find_runs, pick, table
 
-_roots = click.option(
+data_roots_option = click.option(
     "--data-root",
     "data_roots",
     multiple=True,
@@ -35,7 +35,7 @@ _roots = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="Where the files go. Default: <data root>/08_reporting/exports/<run>/<provider>.",
 )
-@_roots
+@data_roots_option
 def export(
     run: str,
     provider: str,
@@ -44,7 +44,7 @@ def export(
     data_roots: tuple[Path, ...],
 ) -> None:
     """Write the decisions of a run as files that an e-mail provider imports."""
-    manifest, root = _find(run, data_roots)
+    manifest, root = find_decided(run, data_roots)
     place = folder or root / "08_reporting" / "exports" / manifest["id"] / provider
     campaign = manifest.get("parameters", {}).get("campaign", {}).get("name", manifest["id"])
     known = None
@@ -55,7 +55,7 @@ def export(
         known = pd.read_parquet(addresses) if parquet else pd.read_csv(addresses, dtype="str")
     try:
         done = export_decisions(
-            _load(manifest, root), provider, place, campaign=str(campaign), addresses=known
+            load_decisions(manifest, root), provider, place, campaign=str(campaign), addresses=known
         )
     except PentathlonError as error:
         raise click.ClickException(str(error)) from error
@@ -74,16 +74,16 @@ def export(
 @click.argument("after", default="latest", metavar="[AFTER]")
 @click.option("-n", "--limit", type=click.IntRange(min=1), default=15, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@_roots
+@data_roots_option
 def diff(before: str, after: str, limit: int, as_json: bool, data_roots: tuple[Path, ...]) -> None:
     """Compare the decisions of two runs: who changes, to what, and what it is worth.
 
     Two rule sets are compared before anything is sent: run the decision with each
     (kedro run --from-nodes decision.screen), then diff.
     """
-    runs = [_find(name, data_roots) for name in (before, after)]
+    runs = [find_decided(name, data_roots) for name in (before, after)]
     try:
-        found = compare_decisions(*(_load(*each) for each in runs))
+        found = compare_decisions(*(load_decisions(*each) for each in runs))
     except PentathlonError as error:
         raise click.ClickException(str(error)) from error
     ids = [manifest["id"] for manifest, _ in runs]
@@ -94,7 +94,7 @@ def diff(before: str, after: str, limit: int, as_json: bool, data_roots: tuple[P
         click.echo(line)
 
 
-def _find(name: str, data_roots: tuple[Path, ...]) -> tuple[Manifest, Path]:
+def find_decided(name: str, data_roots: tuple[Path, ...]) -> tuple[Manifest, Path]:
     """Find a run that made decisions, and the data root that it lies in."""
     by_root = {root: find_runs([root]) for root in data_roots or default_roots(Path.cwd())}
     decided = [
@@ -111,12 +111,15 @@ def _find(name: str, data_roots: tuple[Path, ...]) -> tuple[Manifest, Path]:
     return manifest, root
 
 
-def _load(manifest: Manifest, root: Path) -> pd.DataFrame:
+def load_decisions(
+    manifest: Manifest, root: Path, filters: list[tuple[str, str, str]] | None = None
+) -> pd.DataFrame:
+    """Read the decisions of a run, all or those of some customers."""
     written = str(manifest["datasets"]["written"]["decisions"]["path"])
     path = Path(written.replace("{data_root}", str(root)))
     if not path.is_file():
         raise UnknownRunError(f"The decisions of run {manifest['id']} are gone: {path}.")
-    return pd.read_parquet(path)
+    return pd.read_parquet(path, filters=filters)
 
 
 def _lines(found: Difference, ids: list[str], limit: int) -> list[str]:

@@ -167,3 +167,62 @@ def test_what_ships_gains_nothing_over_itself(judged: Judged) -> None:
     row = gains.set_index(["policy", "baseline"]).loc[("shipped", "send water")]
     assert (row["gain"], row["lower"], row["upper"], row["campaign_gain"]) == (0, 0, 0, 0)
     assert pd.isna(row["emails_to_settle"])
+
+
+def test_rules_cost_what_the_own_choice_is_worth_more_by_outcomes(
+    judged: Judged, comparison: PolicyComparison
+) -> None:
+    assert "cost_of_rules" not in comparison.headline
+    own = judged.keys["decision"]
+    keys = judged.keys.assign(preferred=own, decision=np.where(own == "water", "control", own))
+    within = replace(judged, keys=keys)
+    headline = compare_policies(within, "water", EvaluationSettings(), CampaignSettings()).headline
+    gain = paired_gain(judged.decision, within.decision, judged.outcomes(), judged.profit)
+    assert headline["cost_of_rules"] == gain.value
+    assert (headline["cost_of_rules_lower"], headline["cost_of_rules_upper"]) == gain.interval(0.95)
+    values = Judged.from_table(within.to_table(), judged.messages)
+    np.testing.assert_array_equal(values.preferred, judged.decision)
+
+
+def test_declared_contact_costs_come_off_what_ships_and_off_its_baselines(
+    judged: Judged, comparison: PolicyComparison
+) -> None:
+    rng = np.random.default_rng(0)
+    each = rng.uniform(0, 0.5, len(judged)).astype(np.float32)
+    pressed = replace(judged, keys=judged.keys.assign(contact_cost=each))
+    found = compare_policies(
+        pressed, "water", EvaluationSettings(), CampaignSettings(), promised_profit=3.0
+    )
+    gross, net = (c.policies.set_index("policy") for c in (comparison, found))
+    w = judged.sampling_weight
+    mean = float(np.average(each, weights=w))
+    off = {"no e-mail": 0.0, "send water": mean, "send sea_team": mean, "random": 2 / 3 * mean}
+    sent = np.where(judged.decision == 0, 0.0, each)
+    off["shipped"] = float(np.average(sent, weights=w))
+    for policy, cost in off.items():
+        for column in ("aipw", "ips", "snips", "claimed", "capped"):
+            assert net.loc[policy, column] == pytest.approx(gross.loc[policy, column] - cost)
+    assert found.headline["contact_cost"] == pytest.approx(off["shipped"])
+    assert found.headline["corrected_claim"] == pytest.approx(3.0 - off["shipped"])
+    before, after = (c.gains.set_index(["policy", "baseline"])["gain"] for c in (comparison, found))
+    pair = ("shipped", "no e-mail")
+    assert after[pair] == pytest.approx(before[pair] - off["shipped"])
+    assert "contact_cost" in pressed.policy_scores()
+    again = Judged.from_table(pressed.to_table(), judged.messages)
+    np.testing.assert_array_equal(again.contact_costs, pressed.contact_costs)
+    np.testing.assert_array_equal(pressed.contact_costs[:, 0], 0)
+
+
+def test_without_declared_costs_nothing_is_taken_off(
+    judged: Judged, comparison: PolicyComparison
+) -> None:
+    assert judged.contact_costs is None
+    assert judged.outcomes().known_cost is None
+    assert "contact_cost" not in comparison.headline
+    free = replace(judged, keys=judged.keys.assign(contact_cost=np.float32(0)))
+    one, other = (
+        compare_policies(rows, "water", EvaluationSettings(), CampaignSettings())
+        for rows in (judged, free)
+    )
+    pd.testing.assert_frame_equal(one.policies, other.policies, check_exact=True)
+    pd.testing.assert_frame_equal(one.gains, other.gains, check_exact=True)

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 
 from pentathlon.contract import MessageSet
-from pentathlon.decision import Prediction
+from pentathlon.decision import Prediction, SendingSettings
+from pentathlon.decision.rules import Screen
 from pentathlon.errors import DataError, EvaluationError
 from pentathlon.evaluation import IPS
-from pentathlon.judgement import Judged, judge_cross_fitted, judge_test_rows
+from pentathlon.judgement import Judged, Sending, judge_cross_fitted, judge_test_rows
 
 
 def test_a_table_holds_everything(judged: Judged) -> None:
@@ -152,3 +153,33 @@ def test_without_test_rows_there_is_nothing_to_judge_on(retailer: Any) -> None:
 def test_replacing_the_decision_changes_what_ships(judged: Judged) -> None:
     keys = judged.keys.assign(decision="water")
     assert set(replace(judged, keys=keys).decision) == {1}
+
+
+@dataclass
+class RankingEngine(StubEngine):
+    """Also says by what messages compete."""
+
+    constant_worth: tuple[float, ...] = ()
+
+    def worth(self, prediction: Prediction) -> np.ndarray:
+        return prediction.expected_profit
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_declared_contact_costs_are_those_of_the_judged_customers(
+    retailer: Any, declared: bool
+) -> None:
+    observations = retailer.observations
+    ids = observations["customer_id"].to_numpy(dtype=object)[::-1]
+    cost = np.linspace(0, 3, len(ids)).astype(np.float32) * declared
+    screen = replace(Screen.open(ids, 3), contact_cost=cost)
+    engine: Any = RankingEngine(retailer.messages, set(), 2)
+    sending = Sending(SendingSettings(), screen)
+    result = judge_test_rows(engine, observations, retailer.model_input, sending)
+    assert set(result.keys["preferred"]) == {"team"}
+    assert ("contact_cost" in result.keys) == declared
+    if declared:
+        expected = pd.Series(cost, index=ids)[result.keys["customer_id"]].to_numpy()
+        np.testing.assert_array_equal(result.keys["contact_cost"], expected)
+        # Team brings 2 more than no e-mail: it is sent where another contact costs less.
+        np.testing.assert_array_equal(result.decision == 2, expected <= 2)

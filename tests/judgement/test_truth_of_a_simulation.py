@@ -99,3 +99,13 @@ def test_the_truth_of_another_simulation_is_refused(four: Judged) -> None:
         compare_with_truth(four, TRUTH.assign(custid=["a", "b", "c", "x"]), 0.95)
     with pytest.raises(EvaluationError, match=r"lacks \['expected_order_value_water'\]"):
         compare_with_truth(four, TRUTH.drop(columns="expected_order_value_water"), 0.95)
+
+
+def test_declared_contact_costs_are_part_of_the_truth(four: Judged) -> None:
+    cost = np.array([0.1, 0.3, 9.0, 9.0], dtype=np.float32)
+    pressed = replace(four, keys=four.keys.assign(contact_cost=cost))
+    before, after = (compare_with_truth(rows, TRUTH, 0.95)[0] for rows in (four, pressed))
+    # d and a get an e-mail; c and b get none, whatever one would cost.
+    assert after["true_value"] == pytest.approx(before["true_value"] - (0.1 + 0.3) / 4)
+    # At best a still gets water, for 0.3 less.
+    assert after["best_possible"] == pytest.approx(before["best_possible"] - 0.3 / 4)

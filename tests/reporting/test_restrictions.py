@@ -6,6 +6,7 @@ from pentathlon.decision.limiting import LimitOutcome
 from pentathlon.decision.settings import DecisionSettings
 from pentathlon.reporting.caveats import caveats
 from pentathlon.reporting.restrictions import (
+    cost_sentences,
     limit_sentences,
     limits_table,
     rule_sentences,
@@ -56,6 +57,16 @@ def test_each_limit_that_binds_has_its_price(restricted):
     ]
 
 
+def test_what_they_cost_by_outcomes_is_said_where_they_changed_anything(small_run):
+    assert cost_sentences(small_run.results()) == []
+    cost = {"cost_of_rules": 0.012, "cost_of_rules_lower": -0.004, "cost_of_rules_upper": 0.028}
+    assert plain(cost_sentences(small_run.results(headline=cost))) == [
+        "By the judged outcomes, rules and limits cost 0.012 EUR a customer "
+        "(−0.004 to +0.028 EUR): so much more is the policy's own choice worth than what ships "
+        "within them."
+    ]
+
+
 def test_tables_show_them_all(restricted):
     (rules,), (limits,) = rules_table(restricted), limits_table(restricted)
     assert plain(rules.rows[0]) == ["adults", "3", "4", "1", "0.50 EUR"]
@@ -77,5 +88,11 @@ def test_the_first_screen_says_that_rules_had_a_say(restricted, small_run):
 def test_contact_costs_are_named_as_an_assumption(small_run):
     rules = {"pressure": {"unsubscribe": [0.01], "customer_value": 5.0}}
     pressed = small_run.results(decision=DecisionSettings.model_validate({"rules": rules}))
-    assert any("not taken off the profits" in caveat for caveat in caveats(pressed))
+    assert any("declares no cost of another contact" in caveat for caveat in caveats(pressed))
+    pressed = small_run.results(
+        decision=DecisionSettings.model_validate({"rules": rules}), headline={"contact_cost": 0.031}
+    )
+    (said,) = [c for c in plain(caveats(pressed)) if "pressure rule" in c]
+    assert "taken off the claimed and the supported profit of every policy" in said
+    assert "of what ships 0.031 EUR a customer" in said
     assert not any("pressure rule" in caveat for caveat in caveats(small_run.results()))

@@ -189,7 +189,7 @@ class DecisionEngine:
             When a customer was not screened, or rules leave one without a message.
         """
         ids = customers["customer_id"].astype(str).to_numpy(dtype=object)
-        prediction = self._predict_in_chunks(customers)
+        prediction = self.expect(customers)
         if screen is None:
             screen = screen_customers(customers, self.messages, settings.rules, settings.limits)
         plan = make_plan(
@@ -199,6 +199,7 @@ class DecisionEngine:
             settings,
             self.messages,
             campaign=campaign,
+            supported=self.constant_worth,
         )
         return prediction, plan
 
@@ -225,7 +226,14 @@ class DecisionEngine:
             self.policy,
         )
 
-    def _predict_in_chunks(self, customers: pd.DataFrame) -> Prediction:
+    def expect(self, customers: pd.DataFrame) -> Prediction:
+        """Predict from raw columns, some rows at a time; without single models.
+
+        Parameters
+        ----------
+        customers : DataFrame, n rows
+            ``customer_id`` and the raw feature columns.
+        """
         parts = [self.predict(build_features(part, self.columns)) for part in _chunks(customers)]
         return Prediction(
             np.concatenate([p.purchase_probability for p in parts]),

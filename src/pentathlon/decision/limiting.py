@@ -15,6 +15,8 @@ from pentathlon.decision.rules.settings import LimitSettings, PressureRule
 from pentathlon.errors import InfeasibleError
 
 COMPLAINTS = "complaint rate"
+WHOLE_EMAIL = 0.999
+"""A share of the e-mails is a whole number of them: it may miss the exact one by less than one."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +26,13 @@ class LimitOutcome:
     Attributes
     ----------
     name, of : str
-        ``of``: customers, share, cost or complaints.
+        ``of``: customers, share_of_emails, cost or complaints.
     at_least, at_most : float
-        As asked, in customers or currency.
+        As asked, in customers or currency; a share of the e-mails as a share.
     used : float
     price : float
         What one more unit of the maximum would be worth (above 0), or one unit less of the
-        minimum (below 0), in currency.
+        minimum (below 0), in currency; for a share of the e-mails the unit is one e-mail.
     widened : float
         By how much it gave way.
     cost : float
@@ -75,6 +77,9 @@ def resolve_limits(
     code = np.zeros(n, dtype=np.int64)
     for scope in screen.scopes.values():
         code = 2 * code + scope
+    mandated = screen.mandatory >= 0
+    if any(limit.of == "share_of_emails" for limit in limits):
+        code = 2 * code + mandated
     rate = None if pressure is None else pressure.max_complaint_rate
     complaint, level = np.unique(screen.complaint, return_inverse=True)
     if rate is not None:
@@ -90,6 +95,12 @@ def resolve_limits(
             size = int(inside.sum())
             if not concerned:  # all customers have some; a few who are judged may have none
                 continue
+        if limit.of == "share_of_emails":
+            chosen = np.flatnonzero(~mandated[first])
+            if concerned is not None:
+                chosen = np.intersect1d(chosen, concerned)
+            found += _shares_of_emails(limit, messages, tuple(chosen.tolist()))
+            continue
         unit = messages.costs if limit.of == "cost" else np.ones(len(messages))
         counted = [m != CONTROL for m in messages]
         if limit.messages is not None:
@@ -110,6 +121,33 @@ def resolve_limits(
         e_mail = tuple(0.0 if m == CONTROL else 1.0 for m in messages)
         found.append(Limit(COMPLAINTS, e_mail, -np.inf, 0.0, None, tuple(excess)))
     return found, segment
+
+
+def _shares_of_emails(
+    limit: LimitSettings, messages: MessageSet, concerned: tuple[int, ...]
+) -> list[Limit]:
+    """E-mails counted - share x all e-mails, held around 0: no total has to be known before.
+
+    Mandatory e-mails are nobody's choice, so they are left out of the shares.
+    """
+    if not concerned:
+        return []
+    bounds = (limit.at_least, limit.at_most)
+    both = None not in bounds and limit.at_least == limit.at_most
+    found: list[Limit] = []
+    for share, end in zip(bounds, ("at least", "at most"), strict=True):
+        if share is None or (both and found):
+            continue
+        use = tuple(
+            0.0 if m == CONTROL else float(m in (limit.messages or ())) - share for m in messages
+        )
+        least = -WHOLE_EMAIL if both or end == "at least" else -np.inf
+        most = WHOLE_EMAIL if both or end == "at most" else np.inf
+        alone = both or None in bounds
+        name = limit.name if alone else f"{limit.name}, {end}"
+        if any(use):
+            found.append(Limit(name, use, least, most, concerned))
+    return found
 
 
 @dataclass(frozen=True)
@@ -204,17 +242,19 @@ def limit_outcomes(
     found: WithinLimits,
     segment: NDArray[np.int64],
     choice: NDArray[np.int64],
+    messages: MessageSet,
 ) -> tuple[LimitOutcome, ...]:
     """What became of every limit, when everybody is sent ``choice``, shape ``(n,)``."""
     n_segments, n_messages = system.use.shape[1:]
-    used = system.used(counts_of(segment, choice, n_segments, n_messages))
-    kinds: dict[str, str] = {limit.name: limit.of for limit in asked}
-    return tuple(
-        LimitOutcome(
+    counts = counts_of(segment, choice, n_segments, n_messages)
+    used = system.used(counts)
+    by_name = {limit.name: limit for limit in asked}
+    outcomes = []
+    for r, limit in enumerate(system.limits):
+        setting = by_name.get(limit.name) or by_name.get(limit.name.rpartition(", ")[0])
+        outcome = LimitOutcome(
             name=limit.name,
-            of="customers"
-            if kinds.get(limit.name) == "share"
-            else kinds.get(limit.name, COMPLAINTS),
+            of=COMPLAINTS if setting is None else setting.of,
             at_least=limit.minimum,
             at_most=limit.maximum,
             used=float(used[r]),
@@ -222,7 +262,31 @@ def limit_outcomes(
             widened=float(found.allocation.slack[r]),
             cost=max(found.costs[r], 0.0),
         )
-        for r, limit in enumerate(system.limits)
+        if setting is not None and setting.of == "share":
+            outcome = replace(outcome, of="customers")
+        if setting is not None and setting.of == "share_of_emails":
+            outcome = _as_share(outcome, setting, limit, counts, messages)
+        outcomes.append(outcome)
+    return tuple(outcomes)
+
+
+def _as_share(
+    outcome: LimitOutcome,
+    setting: LimitSettings,
+    limit: Limit,
+    counts: NDArray[np.float64],
+    messages: MessageSet,
+) -> LimitOutcome:
+    """State a share of the e-mails as one; it was held as a difference of two counts."""
+    concerned = counts if limit.segments is None else counts[list(limit.segments)]
+    sent = concerned.sum(axis=0)
+    e_mails = float(sum(sent[k] for k, m in enumerate(messages) if m != CONTROL))
+    counted = float(sum(sent[messages.names.index(m)] for m in setting.messages or ()))
+    return replace(
+        outcome,
+        at_least=-np.inf if limit.minimum == -np.inf else float(setting.at_least or 0.0),
+        at_most=np.inf if limit.maximum == np.inf else float(setting.at_most or 0.0),
+        used=counted / e_mails if e_mails else 0.0,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from pentathlon.decision.limiting import (
     resolve_limits,
     within_limits,
 )
+from pentathlon.decision.presets import NOT_A_TOP_DEPARTMENT, Preset, top_departments
 from pentathlon.decision.rules.screen import Screen
 from pentathlon.decision.settings import SendingSettings
 from pentathlon.errors import DataError, ParameterError
@@ -68,6 +69,7 @@ def make_plan(
     *,
     campaign: str = "",
     share: float = 1.0,
+    supported: Sequence[float] = (),
 ) -> Plan:
     """Decide what is sent to everyone within rules and limits.
 
@@ -88,6 +90,8 @@ def make_plan(
         Part of the draw.
     share : float
         Limits in customers or currency are for all customers; these are this share of them.
+    supported : sequence of float, length n_messages, optional
+        What outcomes support of sending each message to everyone, in any unit; a preset may ask.
 
     Returns
     -------
@@ -109,6 +113,11 @@ def make_plan(
         worth = worth.copy()
         worth[:, e_mails] -= screen.contact_cost[:, None]
     mandatory = screen.mandatory >= 0
+    asked = settings.limits
+    if settings.top_departments is not None:
+        preset = top_departments(settings.top_departments, worth, supported, messages)
+        rules, removed_by = _ask_preset(preset, rules, removed_by, screen.mandatory)
+        asked = (*asked, *preset.limits)
     if settings.rules.minimum_gain is not None:
         rules, removed_by = _ask_minimum_gain(
             worth, settings.rules.minimum_gain, rules, removed_by, messages, ~mandatory
@@ -137,11 +146,9 @@ def make_plan(
     draw = left_to_chance(best, ranked)
     planned, bound = best, None
     outcomes: tuple[LimitOutcome, ...] = ()
-    limits, segment = resolve_limits(
-        settings.limits, settings.rules.pressure, screen, messages, share
-    )
+    limits, segment = resolve_limits(asked, settings.rules.pressure, screen, messages, share)
     if limits:
-        relax = order_of_giving_way(settings.limits)
+        relax = order_of_giving_way(asked)
         system = LimitSystem.of(limits, int(segment.max(initial=0)) + 1, n_messages)
         ranking: NDArray[np.floating] = ranked
         if settings.exploration.share > 0 and settings.exploration.among == "top_two":
@@ -153,7 +160,7 @@ def make_plan(
         found = within_limits(ranked, system, segment, relax, draw.choice, given)
         planned = np.where(mandatory, best, found.choice)
         draw = left_to_chance(planned, ranking)
-        outcomes = limit_outcomes(settings.limits, system, found, segment, draw.choice)
+        outcomes = limit_outcomes(asked, system, found, segment, draw.choice, messages)
         bound = found.bound
     decided_by = draw.decided_by.copy()
     moved = (decided_by == BY_POLICY) & (planned != wanted)
@@ -168,6 +175,22 @@ def make_plan(
         outcomes,
         bound,
     )
+
+
+def _ask_preset(
+    preset: Preset,
+    rules: tuple[str, ...],
+    removed_by: NDArray[np.int8],
+    mandatory: NDArray[np.int8],
+) -> tuple[tuple[str, ...], NDArray[np.int8]]:
+    """Remove e-mails of departments that a preset leaves out, but what is mandatory."""
+    gone = (removed_by == 0) & ~preset.kept
+    must = np.flatnonzero(mandatory >= 0)
+    gone[must, mandatory[must]] = False
+    if not gone.any():
+        return rules, removed_by
+    marked = np.where(gone, np.int8(len(rules) + 1), removed_by)
+    return (*rules, NOT_A_TOP_DEPARTMENT), marked.astype(np.int8)
 
 
 def _ask_minimum_gain(

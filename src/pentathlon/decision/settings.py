@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from pentathlon.decision.exploration import NO_EXPLORATION, ExplorationSettings
-from pentathlon.decision.rules.settings import LimitSettings, RuleSettings
+from pentathlon.decision.monthly_settings import MonthlyPlanSettings
+from pentathlon.decision.rules.settings import LimitSettings, RuleSettings, TopDepartments
 
 
 class SendingSettings(BaseModel):
@@ -19,6 +20,8 @@ class SendingSettings(BaseModel):
         Who may get what; nothing is forbidden by default.
     limits : tuple of LimitSettings
         What all decisions together may use; no limit by default.
+    top_departments : TopDepartments, optional
+        A preset: a rule and limits that leave the e-mails to a few departments, in shares.
     levers : dict of str to float
         Factor on what a message is taken to be worth when messages compete; 1 by default. What
         that costs is reported.
@@ -30,6 +33,7 @@ class SendingSettings(BaseModel):
 
     rules: RuleSettings = RuleSettings()
     limits: tuple[LimitSettings, ...] = ()
+    top_departments: TopDepartments | None = None
     levers: dict[str, Annotated[float, Field(gt=0)]] = {}
     exploration: ExplorationSettings = NO_EXPLORATION
 
@@ -56,6 +60,26 @@ class PolicyTreeSettings(BaseModel):
 
 
 POLICY_TREE = PolicyTreeSettings()
+
+
+class ExplainSettings(BaseModel):
+    """Whose decisions are explained by features, and by how many.
+
+    Attributes
+    ----------
+    features : int
+        Per customer, those that moved the choice most.
+    customers : int
+        How many customers, evenly spaced over all; 0 for none but those named.
+    customer_ids : tuple of str
+        Customers who are explained in any case.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    features: Annotated[int, Field(ge=1)] = 3
+    customers: Annotated[int, Field(ge=0)] = 1000
+    customer_ids: tuple[str, ...] = ()
 
 
 class DecisionSettings(SendingSettings):
@@ -87,6 +111,10 @@ class DecisionSettings(SendingSettings):
         Feature by which the personalised policy is tested segment by segment, to be sent where its
         gain holds, with the best constant elsewhere: a segment per value of a text, quarters of a
         number.
+    monthly_plan : MonthlyPlanSettings, optional
+        A plan per customer over the weeks of a month; none by default.
+    explain : ExplainSettings
+        Which decisions say what features moved them.
     """
 
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
@@ -96,3 +124,5 @@ class DecisionSettings(SendingSettings):
     blend_contrasts: bool = True
     policy_tree: PolicyTreeSettings | None = POLICY_TREE
     segments: str | None = None
+    monthly_plan: MonthlyPlanSettings | None = None
+    explain: ExplainSettings = ExplainSettings()

@@ -16,6 +16,7 @@ from pentathlon.evaluation.estimators import (
     checked_policy,
     effective_size,
     importance_ratio,
+    known_costs,
 )
 from pentathlon.evaluation.outcomes import (
     LoggedOutcomes,
@@ -127,6 +128,7 @@ def honesty(
     claim = np.empty(outcomes.n)
     for rows in blocks(outcomes.n):
         claim[rows] = mean_under(chosen, own, rows)
+    claim -= known_costs(chosen, None, outcomes)
     supported = used.estimate(policy, outcomes, expected_profit)
     inflation = _mean(claim - used.influence(policy, outcomes, expected_profit), outcomes)
 
@@ -206,6 +208,7 @@ def honesty_slope(
     claim = np.empty(outcomes.n)
     for rows in blocks(outcomes.n):
         claim[rows] = mean_under(first, own, rows) - mean_under(second, own, rows)
+    claim -= known_costs(first, second, outcomes)
     ratio, gain = used.terms(first, second, outcomes, expected_profit)
     weight = np.ones(outcomes.n)
     if outcomes.sampling_weight is not None:

@@ -41,6 +41,15 @@ class Estimator(ABC):
         """Name in tables."""
 
     @abstractmethod
+    def _terms(
+        self,
+        policy: NDArray[Any],
+        baseline: NDArray[Any] | None,
+        outcomes: LoggedOutcomes,
+        expected_profit: NDArray[Any] | None,
+    ) -> tuple[Floats, Floats]:
+        """Return what :meth:`terms` does, known costs not taken off."""
+
     def terms(
         self,
         policy: NDArray[Any],
@@ -49,6 +58,10 @@ class Estimator(ABC):
         expected_profit: NDArray[Any] | None,
     ) -> tuple[Floats, Floats]:
         """Return importance ratios and influence values of policy minus baseline, each (n,)."""
+        ratio, influence = self._terms(policy, baseline, outcomes, expected_profit)
+        if outcomes.known_cost is None:
+            return ratio, influence
+        return ratio, influence - known_costs(policy, baseline, outcomes)
 
     def influence(
         self,
@@ -147,7 +160,7 @@ class IPS(Estimator):
         """Name in tables."""
         return "IPS"
 
-    def terms(
+    def _terms(
         self,
         policy: NDArray[Any],
         baseline: NDArray[Any] | None,
@@ -180,7 +193,7 @@ class SNIPS(Estimator):
         """Name in tables."""
         return "SNIPS"
 
-    def terms(
+    def _terms(
         self,
         policy: NDArray[Any],
         baseline: NDArray[Any] | None,
@@ -236,7 +249,7 @@ class AIPW(Estimator):
         """Name in tables."""
         return "AIPW, smoothed" if self.smoothed else "AIPW"
 
-    def terms(
+    def _terms(
         self,
         policy: NDArray[Any],
         baseline: NDArray[Any] | None,
@@ -261,6 +274,17 @@ class AIPW(Estimator):
 
 DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (IPS(), SNIPS(), AIPW())
 """The three estimators that are reported side by side."""
+
+
+def known_costs(
+    policy: NDArray[Any], baseline: NDArray[Any] | None, outcomes: LoggedOutcomes
+) -> Floats:
+    """Known cost of every row under a policy, minus that under a baseline, shape (n,)."""
+    cost = np.zeros(outcomes.n)
+    if outcomes.known_cost is not None:
+        for rows in blocks(outcomes.n):
+            cost[rows] = _mean_difference(policy, baseline, outcomes.known_cost, rows)
+    return cost
 
 
 def checked_policy(

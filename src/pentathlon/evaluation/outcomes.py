@@ -41,6 +41,9 @@ class LoggedOutcomes:
     smoothed_profit : ndarray of float, shape (n,), optional
         Margin x response x predicted order value of the sent message - cost, in currency: the
         realised profit without the luck of the order size.
+    known_cost : ndarray of float, shape (n, n_messages), optional
+        What each message would cost the row beyond what ``profit`` holds, in currency. Known
+        without any outcome, so every policy's value is that much lower, exactly.
 
     Raises
     ------
@@ -55,6 +58,7 @@ class LoggedOutcomes:
     sampling_weight: NDArray[Any] | None = None
     cluster: NDArray[Any] | None = None
     smoothed_profit: NDArray[Any] | None = None
+    known_cost: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -62,6 +66,9 @@ class LoggedOutcomes:
             if given is None:
                 continue
             column = np.asarray(given)
+            if field.name == "known_cost":
+                _check_costs(column, len(self.message))
+                continue
             if column.ndim != 1 or len(column) != len(self.message):
                 raise EvaluationError(
                     f"{field.name}: expected shape ({len(self.message)},) as message has, got "
@@ -108,6 +115,16 @@ class LoggedOutcomes:
         """
         columns: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         return replace(self, **{k: v[rows] for k, v in columns.items() if v is not None})
+
+
+def _check_costs(cost: NDArray[Any], n: int) -> None:
+    if cost.ndim != 2 or len(cost) != n or cost.dtype.kind not in "fiu":
+        raise EvaluationError(
+            f"known_cost: expected numbers of shape ({n}, n_messages), got {cost.dtype} of shape "
+            f"{cost.shape}."
+        )
+    if not np.isfinite(cost).all():
+        raise EvaluationError("known_cost: some are missing or infinite.")
 
 
 def customer_clusters(customer_id: Sequence[Any] | NDArray[Any]) -> NDArray[np.int64] | None:

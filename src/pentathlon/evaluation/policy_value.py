@@ -244,6 +244,8 @@ def best_constant(outcomes: LoggedOutcomes, expected_profit: NDArray[Any]) -> in
             weight = outcomes.sampling_weight[rows].astype(np.float64)
         residual = outcomes.profit[rows] - mean_under(outcomes.message, expected_profit, rows)
         sums += np.einsum("i,ij->j", weight, expected_profit[rows].astype(np.float64))
+        if outcomes.known_cost is not None:
+            sums -= np.einsum("i,ij->j", weight, outcomes.known_cost[rows].astype(np.float64))
         sums += np.bincount(
             message, weight * residual / outcomes.propensity[rows], minlength=n_messages
         )

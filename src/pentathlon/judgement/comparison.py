@@ -168,7 +168,8 @@ def compare_policies(
     gains = _gains(judged, policies, best_constant, settings, campaign)
     headline = _headline(judged, values, gains, best_constant, settings, campaign)
     if promised_profit is not None and _twin(policies[SHIPPED], policies) is not None:
-        headline["corrected_claim"] = promised_profit
+        # The training rows know nothing of what contacts cost.
+        headline["corrected_claim"] = promised_profit - headline.get("contact_cost", 0.0)
     return PolicyComparison(values, gains, alarms, headline)
 
 
@@ -290,6 +291,8 @@ def _headline(
             "honesty_slope_lower": lower,
             "honesty_slope_upper": upper,
         }
+    headline |= _contact_cost(judged)
+    headline |= _cost_of_rules(judged, settings.confidence)
     for label, baseline in (
         ("no_email", constant_name(CONTROL)),
         ("best_constant", constant_name(best_constant)),
@@ -304,6 +307,28 @@ def _headline(
                 f"campaign_gain_over_{label}": float(row["campaign_gain"]),
             }
     return headline
+
+
+def _contact_cost(judged: Judged) -> dict[str, float]:
+    """What contacts cost by declaration, taken off what ships; nothing where none is declared."""
+    costs = judged.contact_costs
+    if costs is None:
+        return {}
+    of_decision = costs[np.arange(len(judged)), judged.decision]
+    return {"contact_cost": float(np.average(of_decision, weights=judged.sampling_weight))}
+
+
+def _cost_of_rules(judged: Judged, confidence: float) -> dict[str, float]:
+    """What rules, limits and presets cost on outcomes; nothing where they change nothing."""
+    if np.array_equal(judged.preferred, judged.decision):
+        return {}
+    cost = paired_gain(judged.preferred, judged.decision, judged.outcomes(), judged.profit)
+    lower, upper = cost.interval(confidence)
+    return {
+        "cost_of_rules": cost.value,
+        "cost_of_rules_lower": lower,
+        "cost_of_rules_upper": upper,
+    }
 
 
 def records_by(table: pd.DataFrame, key: str) -> dict[str, dict[str, Any]]:

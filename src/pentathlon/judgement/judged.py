@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pentathlon.contract.messages import MessageSet
+from pentathlon.contract.messages import CONTROL, MessageSet
 from pentathlon.decision import DecisionEngine, Prediction, SendingSettings, logged_outcomes
 from pentathlon.decision.exploration import NO_EXPLORATION
 from pentathlon.decision.plan import make_plan
@@ -23,6 +23,8 @@ Refit = Callable[[pd.DataFrame, pd.DataFrame], DecisionEngine]
 FUSION = "fusion"
 ORDER_VALUE = "order_value"
 PROFIT = "expected_profit"
+_CONTACT_COST = "contact_cost"
+_MAY_BE_ABSENT = ("preferred", _CONTACT_COST)
 _KEYS = (
     "customer_id",
     "fold",
@@ -43,7 +45,10 @@ class Judged:
     ----------
     keys : DataFrame, n rows
         customer_id, fold, message (as logged), propensity, response, order_value,
-        sampling_weight, natural_rate, decision (what would ship), policy (that decided).
+        sampling_weight, natural_rate, decision (what would ship), policy (that decided), and
+        preferred (what it would send without rules and limits; may be absent), contact_cost
+        (expected cost of another e-mail to the customer beside the message's own, in currency;
+        absent where no rule declares one).
     probabilities : dict of str to ndarray of float32, shape (n, n_messages)
         Purchase probability by each single model and by ``fusion`` (contrasts shrunk).
     order_values, profit : ndarray of float32, shape (n, n_messages)
@@ -71,6 +76,13 @@ class Judged:
         return self.messages.codes(self.keys["decision"].to_numpy())  # type: ignore[arg-type]
 
     @property
+    def preferred(self) -> NDArray[np.int64]:
+        """Column of the message that would ship without rules and limits, shape ``(n,)``."""
+        if "preferred" not in self.keys:
+            return self.decision
+        return self.messages.codes(self.keys["preferred"].to_numpy())  # type: ignore[arg-type]
+
+    @property
     def response(self) -> NDArray[np.int8]:
         """0 or 1, shape ``(n,)``."""
         return self.keys["response"].to_numpy(dtype=np.int8)
@@ -89,9 +101,18 @@ class Judged:
         """Purchase probability under the logged message, shape ``(n,)``."""
         return self.probabilities[model][np.arange(len(self)), self.message]
 
+    @property
+    def contact_costs(self) -> NDArray[np.float32] | None:
+        """Declared cost of another contact, shape ``(n, n_messages)``; ``None`` without any."""
+        if _CONTACT_COST not in self.keys:
+            return None
+        e_mail = np.array([m != CONTROL for m in self.messages], dtype=np.float32)
+        each = self.keys[_CONTACT_COST].to_numpy(dtype=np.float32)
+        return np.asarray(each[:, None] * e_mail, dtype=np.float32)
+
     def outcomes(self) -> LoggedOutcomes:
-        """Logged outcomes in money."""
-        return logged_outcomes(
+        """Logged outcomes in money; what contacts cost beyond them is known and comes off."""
+        logged = logged_outcomes(
             self.message,
             self.keys["propensity"].to_numpy(dtype=np.float64),
             self.response,
@@ -101,6 +122,7 @@ class Judged:
             self.messages,
             customer_clusters(self.keys["customer_id"].to_numpy()),
         )
+        return replace(logged, known_cost=self.contact_costs)
 
     def to_table(self) -> pd.DataFrame:
         """One table: the keys, then ``<what>__<message>`` columns."""
@@ -130,7 +152,8 @@ class Judged:
                 raise DataError(f"judged rows lack {missing}; judge again with these messages.")
             blocks[what] = np.ascontiguousarray(table[names].to_numpy(dtype=np.float32))
         order_values, profit = blocks.pop(ORDER_VALUE), blocks.pop(PROFIT)
-        keys = table[[*_KEYS, "decision", "policy"]]
+        present = [name for name in _MAY_BE_ABSENT if name in table.columns]
+        keys = table[[*_KEYS, "decision", "policy", *present]]
         return cls(keys, blocks, order_values, profit, messages)
 
     def policy_scores(self) -> pd.DataFrame:
@@ -141,7 +164,8 @@ class Judged:
         DataFrame
             customer_id, fold, message (as logged), propensity (of the logged message), response,
             order_value, profit (realised, in currency), decision (what would ship),
-            sampling_weight.
+            sampling_weight; contact_cost where one is declared: it comes off the value of every
+            decision that is an e-mail.
         """
         table = self.keys[
             ["customer_id", "fold", "message", "propensity", "response", "order_value"]
@@ -149,6 +173,8 @@ class Judged:
         table["profit"] = self.outcomes().profit
         table["decision"] = self.keys["decision"]
         table["sampling_weight"] = self.keys["sampling_weight"]
+        if _CONTACT_COST in self.keys:
+            table[_CONTACT_COST] = self.keys[_CONTACT_COST]
         return table
 
 
@@ -181,6 +207,7 @@ class Sending:
             self.settings.model_copy(update={"exploration": NO_EXPLORATION}),
             engine.messages,
             share=len(customer_id) / len(self.screen),
+            supported=engine.constant_worth,
         )
         return plan.planned
 
@@ -290,15 +317,17 @@ def _judge(
     names = np.array(engine.messages.names, dtype=object)
     keys = observations[list(_KEYS)].reset_index(drop=True)
     profit = prediction.expected_profit
-    if sending is None:
-        decision = engine.choose(prediction)
-    else:
+    preferred = decision = engine.choose(prediction)
+    if sending is not None:
         customer_id = keys["customer_id"].astype(str).to_numpy(dtype=object)
         decision = sending.decide(engine, customer_id, prediction)
+        if sending.screen.contact_cost.any():
+            keys[_CONTACT_COST] = sending.screen.of(customer_id).contact_cost
     keys["decision"] = names[decision]
     keys["policy"] = engine.policy
+    keys["preferred"] = names[preferred]
     return Judged(
-        keys=keys.astype({"decision": "str", "policy": "str"}),
+        keys=keys.astype(dict.fromkeys(("decision", "policy", "preferred"), "str")),
         probabilities={**prediction.by_model, FUSION: prediction.purchase_probability},
         order_values=prediction.expected_order_value,
         profit=profit,

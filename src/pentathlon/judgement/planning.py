@@ -235,7 +235,8 @@ def _spread(judged: Judged, policy: NDArray[np.int64], baseline: NDArray[np.int6
     weight = judged.sampling_weight / outcomes.propensity
     squared = weight * (outcomes.profit - judged.profit[rows, sent]) ** 2
     squared *= policy != baseline
-    lead = judged.profit[rows, policy] - judged.profit[rows, baseline]
+    profit = judged.profit if judged.contact_costs is None else judged.profit - judged.contact_costs
+    lead = profit[rows, policy] - profit[rows, baseline]
     return Spread(
         float(squared @ (sent == policy)) / len(judged),
         float(squared @ (sent == baseline)) / len(judged),

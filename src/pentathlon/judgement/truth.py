@@ -48,6 +48,8 @@ def compare_with_truth(
         return {"known": False}, pd.DataFrame(columns=columns)
     probability, order_value = _aligned(judged, truth)
     true_profit = expected_profit(probability, order_value, judged.messages)
+    if judged.contact_costs is not None:  # declared, so part of the truth too
+        true_profit = true_profit - judged.contact_costs
     outcomes = judged.outcomes()
     weight = judged.sampling_weight
     policies, _ = judged_policies(judged)

@@ -140,11 +140,22 @@ def _after_correction(results: Results) -> str:
 def _costs(results: Results) -> list[str]:
     pressed: list[str] = []
     if results.settings.decision.rules.pressure is not None:
-        pressed = [
-            "What another contact costs by the pressure rule decided what is sent. It is an "
-            "assumption and no outcome, so it is not taken off the profits shown here."
-        ]
+        pressed = [_contact_costs(results)]
     return [*pressed, *_sending_costs(results)]
+
+
+def _contact_costs(results: Results) -> str:
+    """What another contact is declared to cost, and what it takes off the profits."""
+    cost = results.headline.get("contact_cost")
+    if not is_number(cost):
+        return "The pressure rule declares no cost of another contact, so none is taken off."
+    return (
+        "What another contact costs is declared by the pressure rule: an assumption and no "
+        "outcome. It decided what is sent, and it is taken off the claimed and the supported "
+        "profit of every policy that sends e-mails, of what ships "
+        f"{results.money.each(cost)} a customer. The choice of the policy that ships was made "
+        "without it."
+    )
 
 
 def _sending_costs(results: Results) -> list[str]:

@@ -8,7 +8,11 @@ from pentathlon.reporting.results import Results
 from pentathlon.reporting.section import Section
 from pentathlon.reporting.tables import Table
 
-UNITS = {"customers": ("customer", "customers"), "complaints": ("complaint", "complaints")}
+UNITS = {
+    "customers": ("customer", "customers"),
+    "share_of_emails": ("e-mail", "e-mails"),
+    "complaints": ("complaint", "complaints"),
+}
 
 
 def rule_sentences(results: Results) -> list[str]:
@@ -50,6 +54,22 @@ def limit_sentences(results: Results) -> list[str]:
             f"decisions would earn {_amount(results, cost)} more by prediction."
         )
     return found
+
+
+def cost_sentences(results: Results) -> list[str]:
+    """What rules, limits and presets cost together on held-out outcomes."""
+    headline = results.headline
+    if "cost_of_rules" not in headline:
+        return []
+    money = results.money
+    cost = float(headline["cost_of_rules"])
+    between = money.each_interval(
+        headline["cost_of_rules_lower"], headline["cost_of_rules_upper"], signed=True
+    )
+    return [
+        f"By the judged outcomes, rules and limits cost {money.each(cost)} a customer ({between}): "
+        "so much more is the policy's own choice worth than what ships within them."
+    ]
 
 
 def rules_table(results: Results) -> list[Table]:
@@ -117,6 +137,7 @@ def restrictions(results: Results) -> list[Section]:
             [
                 *rule_sentences(results),
                 *limit_sentences(results),
+                *cost_sentences(results),
                 f"Amounts are for the {n} customers who were decided, by prediction. What outcomes "
                 "support for the decisions within rules and limits is the value of what ships.",
             ],

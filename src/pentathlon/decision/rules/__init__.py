@@ -1,6 +1,11 @@
 """Rules of a campaign: who may get what, and what all decisions together may use."""
 
-from pentathlon.decision.rules.asking import NO_SOURCES, Sources, screen_customers
+from pentathlon.decision.rules.asking import (
+    NO_SOURCES,
+    Sources,
+    further_contact_costs,
+    screen_customers,
+)
 from pentathlon.decision.rules.conditions import Condition
 from pentathlon.decision.rules.screen import Screen
 from pentathlon.decision.rules.settings import LimitSettings, RuleSettings
@@ -12,5 +17,6 @@ __all__ = [
     "RuleSettings",
     "Screen",
     "Sources",
+    "further_contact_costs",
     "screen_customers",
 ]

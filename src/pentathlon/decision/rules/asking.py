@@ -120,6 +120,38 @@ def screen_customers(
     return screen
 
 
+def further_contact_costs(
+    customers: pd.DataFrame,
+    rules: RuleSettings,
+    e_mails: int,
+    sources: Sources = NO_SOURCES,
+    on: date | None = None,
+) -> NDArray[np.float32]:
+    """Expected cost of each of several further e-mails beside the messages' own.
+
+    Parameters
+    ----------
+    customers : DataFrame, n rows
+    rules : RuleSettings
+        Its ``pressure`` says what another contact costs after how many.
+    e_mails : int
+        How many further ones, all taken to lie within the rule's window.
+    sources : Sources
+    on : date, optional
+
+    Returns
+    -------
+    ndarray of float32, shape (n, e_mails)
+        In currency; 0 without the rule.
+    """
+    table = _with_attributes(customers, sources.attributes)
+    people = pd.Index(customers["customer_id"].astype("str"))
+    costs = [
+        _pressure(rules.pressure, table, people, sources, on, more=j)[0] for j in range(e_mails)
+    ]
+    return np.stack(costs, axis=1)
+
+
 Removal = tuple[str, NDArray[np.bool_], list[int]]
 
 
@@ -196,13 +228,14 @@ def _pressure(
     people: pd.Index,
     sources: Sources,
     on: date | None,
+    more: int = 0,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     nothing = np.zeros(len(people), dtype=np.float32)
     if rule is None:
         return nothing, nothing
     had = np.zeros(len(people), dtype=np.int64)
     if len(rule.unsubscribe) > 1 or len(rule.complaint) > 1:
-        had = _contacts(people, sources, rule.days, _day(on, "pressure"), "pressure", None)
+        had = _contacts(people, sources, rule.days, _day(on, "pressure"), "pressure", None) + more
     if isinstance(rule.customer_value, str):
         value = pd.to_numeric(_column(table, rule.customer_value), errors="coerce")
         if value.isna().any():

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pentathlon.contract.messages import CONTROL
 from pentathlon.decision.rules.conditions import Condition
 
 Name = Annotated[str, Field(min_length=1)]
@@ -217,9 +218,10 @@ class LimitSettings(_OfMessages):
     Attributes
     ----------
     name : str
-    of : {"customers", "share", "cost"}
-        What is limited: how many customers, which share of the customers concerned, or the cost
-        of sending in currency.
+    of : {"customers", "share", "share_of_emails", "cost"}
+        What is limited: how many customers, which share of the customers concerned, which share
+        of the e-mails that those get (rounded to whole e-mails), or the cost of sending in
+        currency.
     messages : tuple of str, optional
         Which count; every e-mail by default.
     where : tuple of Condition
@@ -229,7 +231,7 @@ class LimitSettings(_OfMessages):
         Order in which limits are widened when all cannot hold, 1 first. A limit without never is.
     """
 
-    of: Literal["customers", "share", "cost"] = "customers"
+    of: Literal["customers", "share", "share_of_emails", "cost"] = "customers"
     where: tuple[Condition, ...] = ()
     at_least: Annotated[float, Field(ge=0)] | None = None
     at_most: Annotated[float, Field(ge=0)] | None = None
@@ -239,8 +241,33 @@ class LimitSettings(_OfMessages):
     def _limits_something(self) -> LimitSettings:
         if self.at_least is None and self.at_most is None:
             raise ValueError(f"'{self.name}' limits nothing: give at_least, at_most or both")
-        if self.of == "share" and max(self.at_least or 0.0, self.at_most or 0.0) > 1:
+        shared = self.of in ("share", "share_of_emails")
+        if shared and max(self.at_least or 0.0, self.at_most or 0.0) > 1:
             raise ValueError(f"'{self.name}': a share is at most 1")
+        if self.of == "share_of_emails" and (not self.messages or CONTROL in self.messages):
+            raise ValueError(f"'{self.name}': name the e-mails whose share of all e-mails it is")
+        if self.of == "share_of_emails" and self.may_give_way is not None:
+            raise ValueError(f"'{self.name}': a share of the e-mails cannot give way")
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
             raise ValueError(f"'{self.name}': at_least is above at_most")
         return self
+
+
+class TopDepartments(_Typed):
+    """The few departments that earn most share the e-mails; the others send none.
+
+    Attributes
+    ----------
+    departments : int
+        How many.
+    by : {"supported", "expected"}
+        By what they are ranked: what held-out outcomes support of sending a department's e-mail
+        to everyone, or the mean of what the policy expects of it over the customers at hand.
+    shares : {"equal", "profit", "gain"}
+        Of the e-mails: the same for each, in proportion to that profit, or in proportion to what
+        it is above ``control``.
+    """
+
+    departments: Annotated[int, Field(ge=1)] = 2
+    by: Literal["supported", "expected"] = "supported"
+    shares: Literal["equal", "profit", "gain"] = "equal"

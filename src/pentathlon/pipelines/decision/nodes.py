@@ -16,11 +16,13 @@ from pentathlon.decision import (
     DecisionEngine,
     PolicyChoice,
 )
+from pentathlon.decision.attribution import explain_decisions, feature_reference
 from pentathlon.decision.challengers import SegmentVerdict
 from pentathlon.decision.decisions import decisions_table, limits_table, rule_effects
+from pentathlon.decision.monthly import month_of, monthly_summary, no_month
 from pentathlon.decision.policies import BY_SEGMENT, POLICY_TREE
 from pentathlon.decision.routing import Router
-from pentathlon.decision.rules import Screen, Sources, screen_customers
+from pentathlon.decision.rules import Screen, Sources, further_contact_costs, screen_customers
 from pentathlon.decision.verdicts import challenge_confidence
 from pentathlon.evaluation import customer_clusters, emails_to_settle
 from pentathlon.evaluation.provenance import check_fold_provenance
@@ -250,3 +252,81 @@ def decide(
         ", ".join(f"{name} {share:.1%}" for name, share in shares.items()),
     )
     return decisions, rule_effects(plan, messages), limits_table(plan.limits)
+
+
+def plan_month(
+    decision_engine: DecisionEngine,
+    customers: pd.DataFrame,
+    screened_customers: pd.DataFrame,
+    customer_attributes: pd.DataFrame | None,
+    contact_history: pd.DataFrame | None,
+    settings: DecisionParams,
+    campaign: CampaignParams,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Plan each customer's e-mails of a month, where the settings ask for it.
+
+    Parameters
+    ----------
+    decision_engine : DecisionEngine
+    customers, screened_customers : DataFrame, n rows
+    customer_attributes, contact_history : DataFrame or None
+        Contact pressure may need them.
+    settings : DecisionParams
+    campaign : CampaignParams
+        Its date ends every window.
+
+    Returns
+    -------
+    monthly_plan, monthly_summary : DataFrame
+        See :mod:`pentathlon.decision.monthly`; empty without the setting.
+    """
+    month = settings.monthly_plan
+    if month is None:
+        table = no_month()
+        return table, monthly_summary(table)
+    costs = further_contact_costs(
+        customers,
+        settings.rules,
+        month.per_month,
+        Sources(attributes=customer_attributes, contacts=contact_history),
+        campaign.date,
+    )
+    screen = Screen.from_table(screened_customers, decision_engine.messages)
+    table = month_of(decision_engine, customers, screen, costs, settings, month)
+    logger.info(
+        "planned %s e-mails of a month for %s customers.",
+        f"{len(table):,}",
+        f"{table['customer_id'].nunique():,}",
+    )
+    return table, monthly_summary(table)
+
+
+def explain(
+    decision_engine: DecisionEngine,
+    observations: pd.DataFrame,
+    customers: pd.DataFrame,
+    decisions: pd.DataFrame,
+    settings: DecisionParams,
+) -> tuple[pd.DataFrame, dict[str, float | str]]:
+    """Say which features moved the decisions of the customers asked for.
+
+    Parameters
+    ----------
+    decision_engine : DecisionEngine
+    observations : DataFrame
+        Their training customers say what is usual.
+    customers, decisions : DataFrame, n rows
+    settings : DecisionParams
+
+    Returns
+    -------
+    decision_reasons : DataFrame
+        See :func:`pentathlon.decision.attribution.explain_decisions`.
+    feature_reference : dict
+        The usual value of every feature.
+    """
+    trained = observations.loc[observations["split"] == "train", "customer_id"].astype(str)
+    seen = customers["customer_id"].astype(str).isin(set(trained))
+    reference = feature_reference(customers[seen], decision_engine.columns)
+    reasons = explain_decisions(decision_engine, customers, decisions, reference, settings.explain)
+    return reasons, reference

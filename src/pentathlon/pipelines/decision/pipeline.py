@@ -7,7 +7,14 @@ from typing import Any
 from kedro.pipeline import Node, Pipeline
 
 from pentathlon.models.registry import MODEL_NAMES
-from pentathlon.pipelines.decision.nodes import assemble_engine, choose_policy, decide, screen
+from pentathlon.pipelines.decision.nodes import (
+    assemble_engine,
+    choose_policy,
+    decide,
+    explain,
+    plan_month,
+    screen,
+)
 
 
 def create_pipeline(**kwargs: Any) -> Pipeline:
@@ -79,6 +86,34 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
                 ],
                 outputs=["decisions", "rule_effects", "limit_outcomes"],
                 name="decide",
+                namespace="decision",
+            ),
+            Node(
+                explain,
+                inputs=[
+                    "decision_engine",
+                    "observations",
+                    "customers",
+                    "decisions",
+                    "params:decision",
+                ],
+                outputs=["decision_reasons", "feature_reference"],
+                name="explain",
+                namespace="decision",
+            ),
+            Node(
+                plan_month,
+                inputs=[
+                    "decision_engine",
+                    "customers",
+                    "screened_customers",
+                    "customer_attributes",
+                    "contact_history",
+                    "params:decision",
+                    "params:campaign",
+                ],
+                outputs=["monthly_plan", "monthly_summary"],
+                name="plan_month",
                 namespace="decision",
             ),
         ],
