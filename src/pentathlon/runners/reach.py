@@ -1,0 +1,482 @@
+"""Which code of the project a function reaches, found in sources without running anything.
+
+Names are followed from statement to statement: a function to the helpers that it calls, to the
+constants that they use, to the modules from which those come. Where code is found by a name
+that the source does not show (``import_module(name)``), strings that name modules of the project
+are followed instead, and where there are none, all of the project's code counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from pentathlon.runners.libraries import Kept
+from pentathlon.runners.source import EFFECTS, ModuleFacts, Unit, analyse
+
+Symbol = tuple[str, str]
+"""A module and a name in it."""
+
+WHOLE = "*"
+"""As a symbol's name: all names of the module."""
+
+_FOREIGN = {"site-packages", "dist-packages"}
+_NOTHING: Unit = {
+    "digest": "", "names": [], "texts": [], "imports": [], "eager": [], "variables": [],
+    "dynamic": False,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module of the project: where it is, and what its source says."""
+
+    name: str
+    path: Path
+    is_package: bool
+    facts: ModuleFacts
+    digest: str
+
+
+@dataclass
+class Reached:
+    """What a search found.
+
+    Attributes
+    ----------
+    code : dict
+        Digest by ``module:name``, and by path for files that belong to packages.
+    libraries : set of str
+        First parts of the names of modules outside the project.
+    variables : set of str
+        Variables of the environment that the code reads.
+    paths : set of Path
+        Files of the code.
+    """
+
+    code: dict[str, str] = field(default_factory=dict)
+    libraries: set[str] = field(default_factory=set)
+    variables: set[str] = field(default_factory=set)
+    paths: set[Path] = field(default_factory=set)
+
+    def add(self, other: Reached) -> None:
+        """Take in what another search found."""
+        self.code |= other.code
+        self.libraries |= other.libraries
+        self.variables |= other.variables
+        self.paths |= other.paths
+
+
+@dataclass(frozen=True)
+class _Edges:
+    """Where one symbol leads."""
+
+    symbols: frozenset[Symbol]
+    modules: frozenset[str]
+    libraries: frozenset[str]
+    strings_lead: bool
+
+
+class ProjectCode:
+    """The modules of the project, read as they are reached.
+
+    Parameters
+    ----------
+    kept
+        Keeps what is found out about a source, under a digest of the source.
+    packages : iterable of str
+        Packages that are the project's wherever they are installed.
+    """
+
+    def __init__(self, kept: Kept, packages: Iterable[str] = ()) -> None:
+        self._kept = kept
+        self._always = set(packages)
+        self._modules: dict[str, Module | None] = {}
+        self._tops: dict[str, tuple[list[Path], Path | None] | None] = {}
+        self._edges: dict[Symbol, _Edges] = {}
+        self._folders: dict[Path, dict[str, tuple[Path, str]]] = {}
+
+    def is_project(self, module: str | None) -> bool:
+        """Whether a module's code is followed."""
+        return bool(module) and self._top(str(module).partition(".")[0]) is not None
+
+    def module(self, name: str) -> Module | None:
+        """Read a module of the project; None for any other."""
+        if name not in self._modules:
+            self._modules[name] = self._read(name)
+        return self._modules[name]
+
+    def defines(self, module: str, name: str) -> bool:
+        """Whether a module's source binds a name."""
+        found = self.module(module)
+        return found is not None and name in found.facts["units"]
+
+    def search(self, roots: Iterable[Symbol], *, excused: bool = False) -> Reached:
+        """Follow names from symbols.
+
+        Parameters
+        ----------
+        roots : iterable of (module, name)
+        excused : bool
+            Whether code that finds other code by name is no reason to count all code: what it
+            will find is known and among the roots.
+
+        Returns
+        -------
+        Reached
+        """
+        walk = _Walk(self)
+        walk.symbols(roots)
+        if walk.dynamic and not excused:
+            for top in sorted({module.partition(".")[0] for module in walk.dynamic}):
+                walk.symbols((name, WHOLE) for name in self.all_modules(top))
+        return walk.result()
+
+    def all_modules(self, top: str) -> Iterator[str]:
+        """Names of all modules of a package of the project."""
+        found = self._top(top)
+        if found is None:
+            return
+        folders, file = found
+        if file is not None:
+            yield top
+        for folder in folders:
+            for path in sorted(folder.rglob("*.py")):
+                parts = path.relative_to(folder).with_suffix("").parts
+                name = [top, *(parts[:-1] if parts[-1] == "__init__" else parts)]
+                if all(part.isidentifier() for part in name):
+                    yield ".".join(name)
+
+    def edges(self, symbol: Symbol) -> _Edges:
+        """Where a symbol leads."""
+        if symbol not in self._edges:
+            self._edges[symbol] = self._find_edges(symbol)
+        return self._edges[symbol]
+
+    def unit(self, symbol: Symbol) -> Unit:
+        """What a symbol's source says."""
+        module = self.module(symbol[0])
+        unit: Unit = module.facts["units"].get(symbol[1], _NOTHING) if module else _NOTHING
+        return unit
+
+    def acting(self, name: str) -> list[Symbol]:
+        """Symbols of a module that count once it is imported: they may change something.
+
+        Statements that do more than bind a name, and what is decorated, or made, by a function
+        of the project: it may have been put on a list.
+        """
+        module = self.module(name)
+        if module is None:
+            return []
+        acting = [(name, EFFECTS)] if EFFECTS in module.facts["units"] else []
+        for bound, unit in module.facts["units"].items():
+            for called in unit["eager"] if bound != EFFECTS else ():
+                if self._resolve(name, called)[0]:
+                    acting.append((name, bound))
+                    break
+        return acting
+
+    def package_files(self, module: Module) -> dict[str, tuple[Path, str]]:
+        """Files beside a package's sources: templates, tables, compiled extensions."""
+        folder = module.path.parent
+        if folder not in self._folders:
+            found = {}
+            if (folder / "__init__.py").is_file():
+                package = module.name if module.is_package else module.name.rpartition(".")[0]
+                for path in _data_files(folder):
+                    key = f"{package}/{path.relative_to(folder).as_posix()}"
+                    found[key] = (path, hashlib.sha256(path.read_bytes()).hexdigest()[:20])
+            self._folders[folder] = found
+        return self._folders[folder]
+
+    def _top(self, name: str) -> tuple[list[Path], Path | None] | None:
+        """Folders and file of a top-level module of the project."""
+        if name not in self._tops:
+            self._tops[name] = self._find_top(name)
+        return self._tops[name]
+
+    def _find_top(self, name: str) -> tuple[list[Path], Path | None] | None:
+        if name in sys.stdlib_module_names or not name.isidentifier():
+            return None
+        try:
+            spec = importlib.util.find_spec(name)
+        except (ValueError, ImportError):  # __main__, or a module made by hand
+            return None
+        if spec is None:
+            return None
+        folders = [Path(place) for place in spec.submodule_search_locations or ()]
+        has_file = spec.origin is not None and spec.origin.endswith(".py")
+        file = Path(str(spec.origin)) if has_file else None
+        places = [*folders, *([file] if file else [])]
+        if not places:
+            return None
+        foreign = any(_is_foreign(place) for place in places)
+        return (folders, file) if name in self._always or not foreign else None
+
+    def _read(self, name: str) -> Module | None:
+        found = self._top(name.partition(".")[0])
+        if found is None:
+            return None
+        folders, file = found
+        path, is_package = _locate(name, folders, file)
+        if path is None:
+            return None
+        source = path.read_bytes()
+        digest = hashlib.sha256(source).hexdigest()
+        version = ".".join(map(str, sys.version_info[:2]))
+        try:
+            facts = self._kept(
+                f"source {name} {is_package} {version} {digest}",
+                lambda: analyse(source, name, is_package),
+            )
+        except (SyntaxError, ValueError):  # it cannot be imported either; its text stands for it
+            facts = {
+                "units": {EFFECTS: {**_NOTHING, "digest": digest[:20], "dynamic": True}},
+                "imports": {}, "stars": [], "imported": [],
+            }  # fmt: skip
+        return Module(name, path, is_package, facts, digest)
+
+    def _find_edges(self, symbol: Symbol) -> _Edges:
+        module, name = symbol
+        unit = self.unit(symbol)
+        symbols: set[Symbol] = set()
+        modules: set[str] = set()
+        libraries: set[str] = set()
+        local = {alias: (target, attribute) for target, attribute, alias in unit["imports"]}
+        for target, attribute, alias in unit["imports"]:
+            modules.add(target)
+            if not self.is_project(target):
+                libraries.add(target.partition(".")[0])
+            elif attribute == "*" or not alias:
+                symbols.add((target, WHOLE))
+        for used in unit["names"]:
+            found, outside = self._resolve(module, used, local)
+            symbols |= found
+            libraries |= outside
+        strings_lead = False
+        for text in unit["texts"]:
+            named = self.named(text)
+            symbols |= named
+            strings_lead |= bool(named)
+            if text.isidentifier() and text != name and self.defines(module, text):
+                symbols.add((module, text))
+        symbols.discard(symbol)
+        return _Edges(frozenset(symbols), frozenset(modules), frozenset(libraries), strings_lead)
+
+    def _resolve(
+        self, module: str, dotted: str, local: dict[str, tuple[str, str | None]] | None = None
+    ) -> tuple[set[Symbol], set[str]]:
+        """Find what a dotted name stands for in a module: symbols, or libraries outside."""
+        first, *rest = dotted.split(".")
+        found: set[Symbol] = set()
+        outside: set[str] = set()
+        facts = self.module(module)
+        if facts is None:
+            return found, outside
+        if first in facts.facts["units"]:
+            found.add((module, first))
+        imported = [i for i in ((local or {}).get(first), facts.facts["imports"].get(first)) if i]
+        for target, attribute in imported:
+            if not self.is_project(target):
+                outside.add(str(target).partition(".")[0])
+                continue
+            path = [*([attribute] if attribute else []), *rest]
+            found |= self._member(str(target), path)
+        if not found and not imported:
+            for star in facts.facts["stars"]:
+                if not self.is_project(star):
+                    outside.add(star.partition(".")[0])
+                elif self._has(star, first):
+                    found |= self._member(star, [first, *rest])
+        return found, outside
+
+    def _has(self, module: str, name: str) -> bool:
+        facts = self.module(module)
+        return facts is not None and (
+            name in facts.facts["units"]
+            or name in facts.facts["imports"]
+            or any(self._has(star, name) for star in facts.facts["stars"] if star != module)
+        )
+
+    def _member(self, module: str, path: list[str], depth: int = 0) -> set[Symbol]:
+        """Find what `module.a.b` stands for; the whole module where that cannot be told."""
+        facts = self.module(module)
+        if facts is None or depth > 50:
+            return {(module, WHOLE)} if facts is not None else set()
+        if not path:
+            return {(module, WHOLE)}
+        name = path[0]
+        found: set[Symbol] = set()
+        if name in facts.facts["units"]:
+            found.add((module, name))
+        if name in facts.facts["imports"]:
+            target, attribute = facts.facts["imports"][name]
+            # The module that passes a name on is part of the way.
+            found.add((module, EFFECTS))
+            if self.is_project(target):
+                further = [*([attribute] if attribute else []), *path[1:]]
+                if (target, further[:1]) != (module, path[:1]):
+                    found |= self._member(target, further, depth + 1)
+        if self.module(f"{module}.{name}") is not None and (
+            not found or found == {(module, EFFECTS)}
+        ):
+            return found | self._member(f"{module}.{name}", path[1:], depth + 1)
+        for star in facts.facts["stars"] if not found else ():
+            if self._has(star, name):
+                found |= self._member(star, path, depth + 1)
+        # A module may make its names when they are asked for.
+        return found or {(module, WHOLE)}
+
+    def named(self, text: str) -> set[Symbol]:
+        """What a string like ``package.module.Class`` names, if it is code of the project."""
+        top = text.partition(".")[0].partition(":")[0]
+        if top == text or not self.is_project(top):
+            return set()
+        if text.endswith((".", ":")):  # the beginning of a name: everything below counts
+            stem = text[:-1]
+            if self.module(stem) is None:
+                return set()
+            names = (n for n in self.all_modules(top) if n == stem or n.startswith(f"{stem}."))
+            return {(name, WHOLE) for name in names}
+        parts = text.replace(":", ".").split(".")
+        for length in range(len(parts), 0, -1):
+            module = ".".join(parts[:length])
+            if self.module(module) is not None:
+                if length == 1 and not self._has(module, parts[1]):
+                    return set()
+                return self._member(module, parts[length:])
+        return set()
+
+
+class _Walk:
+    """One search."""
+
+    def __init__(self, code: ProjectCode) -> None:
+        self._code = code
+        self._seen: set[Symbol] = set()
+        self._imported: set[str] = set()
+        self._libraries: set[str] = set()
+        self.dynamic: set[str] = set()
+
+    def symbols(self, roots: Iterable[Symbol]) -> None:
+        """Follow names from further symbols."""
+        queue = list(roots)
+        dynamic: set[str] = set()
+        leading: set[str] = set()
+        while queue:
+            symbol = queue.pop()
+            if symbol in self._seen:
+                continue
+            self._seen.add(symbol)
+            module, name = symbol
+            queue += self._import(module)
+            if name == WHOLE:
+                found = self._code.module(module)
+                queue += [(module, bound) for bound in found.facts["units"]] if found else []
+                # What it passes on from other modules of the project is part of it.
+                queue += self._passed_on(found) if found else []
+                continue
+            edges = self._code.edges(symbol)
+            queue += edges.symbols
+            for target in edges.modules:
+                queue += self._import(target)
+            self._libraries |= edges.libraries
+            if edges.strings_lead:
+                leading.add(module)
+            if self._code.unit(symbol)["dynamic"]:
+                dynamic.add(module)
+        self.dynamic |= dynamic - leading
+
+    def result(self) -> Reached:
+        """Sum up what has been found."""
+        reached = Reached(libraries=set(self._libraries))
+        for symbol in self._seen:
+            unit = self._code.unit(symbol)
+            if unit["digest"]:
+                module, name = symbol
+                reached.code[f"{module}:{name or '(import)'}"] = unit["digest"]
+                reached.variables.update(unit["variables"])
+        for name in {module for module, _ in self._seen}:
+            found = self._code.module(name)
+            if found is not None:
+                reached.paths.add(found.path)
+                for key, (path, digest) in self._code.package_files(found).items():
+                    reached.code[key] = digest
+                    reached.paths.add(path)
+                for target in found.facts["imported"]:
+                    if not self._code.is_project(target):
+                        reached.libraries.add(target.partition(".")[0])
+        return reached
+
+    def _import(self, name: str) -> list[Symbol]:
+        """What counts because a module, and with it the packages above it, is imported."""
+        acting: list[Symbol] = []
+        queue = [name]
+        while queue:
+            module = queue.pop()
+            if module in self._imported:
+                continue
+            self._imported.add(module)
+            found = self._code.module(module)
+            above = module.rpartition(".")[0]
+            queue += [above] if above else []
+            if found is not None:
+                acting += self._code.acting(module)
+                queue += [t for t in found.facts["imported"] if self._code.is_project(t)]
+        return acting
+
+    def _passed_on(self, module: Module) -> list[Symbol]:
+        passed: list[Symbol] = []
+        for target, attribute in module.facts["imports"].values():
+            if attribute is not None and self._code.is_project(target):
+                passed += [
+                    symbol
+                    for symbol in self._code._member(target, [attribute])
+                    if symbol[1] != WHOLE
+                ]
+        return passed
+
+
+@cache
+def _foreign_places() -> tuple[Path, ...]:
+    names = ("purelib", "platlib", "stdlib", "platstdlib")
+    return tuple(Path(sysconfig.get_paths()[name]).resolve() for name in names)
+
+
+def _is_foreign(place: Path) -> bool:
+    resolved = place.resolve()
+    if _FOREIGN & set(resolved.parts):
+        return True
+    return any(resolved.is_relative_to(folder) for folder in _foreign_places())
+
+
+def _locate(name: str, folders: list[Path], file: Path | None) -> tuple[Path | None, bool]:
+    parts = name.split(".")[1:]
+    if not parts:
+        return file, file is not None and file.name == "__init__.py"
+    for folder in folders:
+        place = folder.joinpath(*parts)
+        for path, is_package in ((place / "__init__.py", True), (place.with_suffix(".py"), False)):
+            if path.is_file():
+                return path, is_package
+    return None, False
+
+
+def _data_files(folder: Path) -> Iterator[Path]:
+    """Files below a package that are no Python source, without the packages below it."""
+    for place, below, names in os.walk(folder):
+        here = Path(place)
+        if here != folder and "__init__.py" in names:
+            below.clear()
+            continue
+        below[:] = sorted(n for n in below if n != "__pycache__" and not n.startswith("."))
+        for name in sorted(names):
+            if not name.startswith(".") and not name.endswith((".py", ".pyc", ".pyi")):
+                yield here / name
