@@ -101,7 +101,7 @@ def _find(name: str, data_roots: tuple[Path, ...]) -> tuple[Manifest, Path]:
         run
         for runs in by_root.values()
         for run in runs
-        if run.get("datasets", {}).get("written", {}).get("decisions")
+        if _decisions(run)
     ]
     if not decided:
         raise UnknownRunError("No run has made decisions yet: kedro run.")
@@ -111,9 +111,15 @@ def _find(name: str, data_roots: tuple[Path, ...]) -> tuple[Manifest, Path]:
     return manifest, root
 
 
+def _decisions(run: Manifest) -> str:
+    """Path of a run's decisions: those that it made, or that it found still to hold."""
+    datasets = run.get("datasets", {})
+    entry = datasets.get("written", {}).get("decisions") or datasets.get("kept", {}).get("decisions")
+    return str(entry["path"]) if entry else ""
+
+
 def _load(manifest: Manifest, root: Path) -> pd.DataFrame:
-    written = str(manifest["datasets"]["written"]["decisions"]["path"])
-    path = Path(written.replace("{data_root}", str(root)))
+    path = Path(_decisions(manifest).replace("{data_root}", str(root)))
     if not path.is_file():
         raise UnknownRunError(f"The decisions of run {manifest['id']} are gone: {path}.")
     return pd.read_parquet(path)

@@ -251,7 +251,7 @@ class Inquiry:
         obstacles = []
         texts = []
         for leaf, value in leaves(_plain(config)).items():
-            if isinstance(value, str):
+            if isinstance(value, str) and leaf != "type":
                 texts.append(value)
             placed = self.placed(str(value)) if isinstance(value, str | PurePath) else value
             try:

@@ -90,7 +90,7 @@ class FreshRunner(SequentialRunner):
         Plan
             Its ``lines()`` are for people.
         """
-        with self._opened(catalog) as state, state.together():
+        with self._opened(catalog) as state:
             return make_plan(pipeline, self._inquiry(catalog, state), state)
 
     def _run(
@@ -102,8 +102,8 @@ class FreshRunner(SequentialRunner):
     ) -> None:
         with self._opened(catalog) as state:
             inquiry = self._inquiry(catalog, state)
-            with state.together():
-                plan = make_plan(pipeline, inquiry, state)
+            plan = make_plan(pipeline, inquiry, state)
+            state.flush()
             if self._explain:
                 for line in plan.lines():
                     logger.info("%s", line)

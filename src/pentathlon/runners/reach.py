@@ -101,11 +101,18 @@ class ProjectCode:
         self._modules: dict[str, Module | None] = {}
         self._tops: dict[str, tuple[list[Path], Path | None] | None] = {}
         self._edges: dict[Symbol, _Edges] = {}
+        self._ours: dict[str, bool] = {}
+        self._searched: dict[tuple[frozenset[Symbol], bool], Reached] = {}
+        self._acting: dict[str, tuple[list[Symbol], list[str]]] = {}
         self._folders: dict[Path, dict[str, tuple[Path, str]]] = {}
 
     def is_project(self, module: str | None) -> bool:
         """Whether a module's code is followed."""
-        return bool(module) and self._top(str(module).partition(".")[0]) is not None
+        known = self._ours.get(module or "")
+        if known is None:
+            known = bool(module) and self._top(str(module).partition(".")[0]) is not None
+            self._ours[module or ""] = known
+        return known
 
     def module(self, name: str) -> Module | None:
         """Read a module of the project; None for any other."""
@@ -132,12 +139,17 @@ class ProjectCode:
         -------
         Reached
         """
-        walk = _Walk(self)
-        walk.symbols(roots)
-        if walk.dynamic and not excused:
-            for top in sorted({module.partition(".")[0] for module in walk.dynamic}):
-                walk.symbols((name, WHOLE) for name in self.all_modules(top))
-        return walk.result()
+        start = frozenset(roots)
+        if (start, excused) not in self._searched:
+            walk = _Walk(self)
+            walk.symbols(start)
+            if walk.dynamic and not excused:
+                for top in sorted({module.partition(".")[0] for module in walk.dynamic}):
+                    walk.symbols((name, WHOLE) for name in self.all_modules(top))
+            self._searched[start, excused] = walk.result()
+        found = Reached()
+        found.add(self._searched[start, excused])
+        return found
 
     def all_modules(self, top: str) -> Iterator[str]:
         """Names of all modules of a package of the project."""
@@ -166,22 +178,35 @@ class ProjectCode:
         unit: Unit = module.facts["units"].get(symbol[1], _NOTHING) if module else _NOTHING
         return unit
 
-    def acting(self, name: str) -> list[Symbol]:
-        """Symbols of a module that count once it is imported: they may change something.
+    def on_import(self, name: str) -> tuple[list[Symbol], list[str]]:
+        """What counts once a module is imported, and what it imports in turn.
 
-        Statements that do more than bind a name, and what is decorated, or made, by a function
-        of the project: it may have been put on a list.
+        What counts are statements that do more than bind a name, and what is decorated, or
+        made, by a function of the project: it may have been put on a list.
+
+        Returns
+        -------
+        symbols : list of (module, name)
+        modules : list of str
+            Modules of the project, the package above among them.
         """
+        if name not in self._acting:
+            self._acting[name] = self._find_acting(name)
+        return self._acting[name]
+
+    def _find_acting(self, name: str) -> tuple[list[Symbol], list[str]]:
+        above = name.rpartition(".")[0]
+        modules = [above] if above and self.is_project(above) else []
         module = self.module(name)
         if module is None:
-            return []
+            return [], modules
         acting = [(name, EFFECTS)] if EFFECTS in module.facts["units"] else []
         for bound, unit in module.facts["units"].items():
             for called in unit["eager"] if bound != EFFECTS else ():
                 if self._resolve(name, called)[0]:
                     acting.append((name, bound))
                     break
-        return acting
+        return acting, modules + [t for t in module.facts["imported"] if self.is_project(t)]
 
     def package_files(self, module: Module) -> dict[str, tuple[Path, str]]:
         """Files beside a package's sources: templates, tables, compiled extensions."""
@@ -421,15 +446,11 @@ class _Walk:
         queue = [name]
         while queue:
             module = queue.pop()
-            if module in self._imported:
-                continue
-            self._imported.add(module)
-            found = self._code.module(module)
-            above = module.rpartition(".")[0]
-            queue += [above] if above else []
-            if found is not None:
-                acting += self._code.acting(module)
-                queue += [t for t in found.facts["imported"] if self._code.is_project(t)]
+            if module not in self._imported:
+                self._imported.add(module)
+                symbols, further = self._code.on_import(module)
+                acting += symbols
+                queue += further
         return acting
 
     def _passed_on(self, module: Module) -> list[Symbol]:

@@ -22,7 +22,7 @@ Facts = dict[str, dict[str, str]]
 """What a node's result depends on: sections of named digests."""
 
 _WAIT_S = 60.0
-_LONGEST_LOCK_S = 7 * 24 * 3600.0
+_LONGEST_LOCK_S = 7 * 24 * 3600
 _TABLES = """
     CREATE TABLE IF NOT EXISTS successes (
         node TEXT PRIMARY KEY, run TEXT, finished REAL, fingerprint TEXT,
@@ -30,7 +30,7 @@ _TABLES = """
     CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, signature TEXT, digest TEXT);
     CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, used REAL, content BLOB);
 """
-_KEEP_S = 30 * 24 * 3600.0
+_DAY_S = 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ class State:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._new_files: dict[str, tuple[str, str]] = {}
+        self._new_kept: dict[str, bytes] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._database = self._open()
@@ -91,17 +93,25 @@ class State:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._database.execute("DELETE FROM kept WHERE used < ?", (time.time() - _KEEP_S,))
+        self.flush()
+        self._database.execute("DELETE FROM kept WHERE used < ?", (time.time() - 30 * _DAY_S,))
         self._database.close()
 
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """Write what is kept meanwhile in one step."""
-        self._database.execute("BEGIN")
-        try:
-            yield
-        finally:
+    def flush(self) -> None:
+        """Write what has been kept since, in one short step: other runs may be waiting."""
+        if self._new_files or self._new_kept:
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.executemany(
+                "INSERT OR REPLACE INTO files VALUES (?, ?, ?)",
+                [(path, *found) for path, found in self._new_files.items()],
+            )
+            self._database.executemany(
+                "INSERT OR REPLACE INTO kept VALUES (?, ?, ?)",
+                [(key, time.time(), content) for key, content in self._new_kept.items()],
+            )
             self._database.execute("COMMIT")
+            self._new_files.clear()
+            self._new_kept.clear()
 
     def successes(self) -> dict[str, Success]:
         """Read all successes, by node."""
@@ -143,6 +153,9 @@ class State:
 
     def known_file(self, path: str, signature: str) -> str | None:
         """Digest of a file that still has the signature with which it was kept."""
+        new = self._new_files.get(path)
+        if new is not None:
+            return new[1] if new[0] == signature else None
         row = self._database.execute(
             "SELECT digest FROM files WHERE path = ? AND signature = ?", (path, signature)
         ).fetchone()
@@ -150,24 +163,21 @@ class State:
 
     def keep_file(self, path: str, signature: str, digest: str) -> None:
         """Keep the digest of a file."""
-        self._database.execute(
-            "INSERT OR REPLACE INTO files VALUES (?, ?, ?)", (path, signature, digest)
-        )
+        self._new_files[path] = (signature, digest)
 
     def kept(self, key: str, make: Callable[[], Any]) -> Any:
         """Give what is kept under a key, or make it and keep it; JSON must hold it."""
-        now = time.time()
         row = self._database.execute(
             "SELECT content, used FROM kept WHERE key = ?", (key,)
         ).fetchone()
-        if row:
-            if now - row[1] > 24 * 3600.0:
-                self._database.execute("UPDATE kept SET used = ? WHERE key = ?", (now, key))
-            return json.loads(zlib.decompress(row[0]))
-        made = make()
-        content = zlib.compress(json.dumps(made).encode())
-        self._database.execute("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", (key, now, content))
-        return made
+        content: bytes | None = row[0] if row else self._new_kept.get(key)
+        if content is None:
+            made = make()
+            self._new_kept[key] = zlib.compress(json.dumps(made).encode())
+            return made
+        if row and time.time() - row[1] > _DAY_S:
+            self._new_kept[key] = content
+        return json.loads(zlib.decompress(content))
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -182,7 +192,7 @@ class State:
                 lock.execute("BEGIN EXCLUSIVE")
             except sqlite3.OperationalError:
                 logger.info("Waiting for another run that writes beside %s.", self.path.name)
-                lock.execute(f"PRAGMA busy_timeout = {int(_LONGEST_LOCK_S * 1000)}")
+                lock.execute(f"PRAGMA busy_timeout = {_LONGEST_LOCK_S * 1000}")
                 lock.execute("BEGIN EXCLUSIVE")
             yield
         finally:
