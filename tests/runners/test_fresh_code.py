@@ -1,7 +1,5 @@
 """Code that changes: what it changes runs, and what follows."""
 
-import os
-
 import pytest
 
 EVERYTHING = ["clean", "fit", "judge"]
@@ -166,8 +164,7 @@ FOUND_BY_NAME = {
         "    return getattr(importlib.import_module(module), name)(raw)\n"
     ),
     "a name put together": (
-        "def clean(raw):\n"
-        "    return importlib.import_module('shop.' + 'de' + 'ep').scale(raw)\n"
+        "def clean(raw):\n    return importlib.import_module('shop.' + 'de' + 'ep').scale(raw)\n"
     ),
     "a beginning of a name": (
         "def clean(raw):\n    return importlib.import_module(f'shop.{'deep'}').scale(raw)\n"
@@ -175,7 +172,8 @@ FOUND_BY_NAME = {
     "an attribute by name": "from shop import deep\ndef clean(raw):\n"
     "    return getattr(deep, 'sc' + 'ale')(raw)\n",
     "an import inside": "def clean(raw):\n    from shop.deep import scale\n    return scale(raw)\n",
-    "a module under another name": "import shop.deep as d\ndef clean(raw):\n    return d.scale(raw)\n",
+    "a module under another name": "import shop.deep as d\n"
+    "def clean(raw):\n    return d.scale(raw)\n",
     "a full name": "import shop.deep\ndef clean(raw):\n    return shop.deep.scale(raw)\n",
     "a star": "from shop.deep import *\ndef clean(raw):\n    return scale(raw)\n",
     "a relative import": "from .deep import scale as s\ndef clean(raw):\n    return s(raw)\n",
@@ -231,15 +229,15 @@ def test_environment_variables_that_code_reads_are_part_of_it(shop, monkeypatch)
 
 
 def test_a_library_that_is_imported_counts_with_what_it_needs(shop, monkeypatch):
-    from pentathlon.runners import libraries, reach
+    from pentathlon.runners import libraries, where
 
     shop.change("constants.py", "RATE", "import somelib\nRATE")
     (shop.root / "src/somelib.py").write_text("x = 1")
     installed = {"versions": {"somelib": "1.0", "below": "1.0", "other": "1.0"},
                  "needs": {"somelib": ["below"]},
                  "modules": {"somelib": ["somelib"], "other": ["other"]}}  # fmt: skip
-    foreign = reach._is_foreign
-    monkeypatch.setattr(reach, "_is_foreign", lambda p: "somelib" in str(p) or foreign(p))
+    foreign = where.is_foreign
+    monkeypatch.setattr(where, "is_foreign", lambda p: "somelib" in str(p) or foreign(p))
     monkeypatch.setattr(libraries, "_listing", lambda: [str(installed)])
     monkeypatch.setattr(libraries, "_installed", lambda: installed)
     shop.run()
@@ -268,4 +266,3 @@ def test_code_newer_than_the_session_is_not_taken_for_done(shop, monkeypatch):
     monkeypatch.setattr(fresh, "session_started", lambda: 0.0)
     assert shop.run() == EVERYTHING
     assert shop.run() == EVERYTHING
-    assert os.path.getmtime(shop.root / "src/shop/nodes.py") > 0

@@ -94,7 +94,7 @@ def load_version(dataset: AbstractDataset[Any, Any]) -> str | None:
     inner = unwrap(dataset)
     if not is_versioned(dataset):
         return None
-    return inner._version.load or latest(dataset)  # type: ignore[attr-defined,no-any-return]
+    return inner._version.load or latest(dataset)  # type: ignore[attr-defined]
 
 
 def pin(dataset: AbstractDataset[Any, Any], version: str | None) -> None:

@@ -24,10 +24,11 @@ from pentathlon.runners.content import (
     unwrap,
 )
 from pentathlon.runners.libraries import Libraries
-from pentathlon.runners.reach import WHOLE, ProjectCode, Reached
+from pentathlon.runners.reach import ProjectCode
 from pentathlon.runners.source import analyse
 from pentathlon.runners.state import Facts, State, Success
 from pentathlon.runners.values import NoDigestError, digest, leaves
+from pentathlon.runners.walk import WHOLE, Reached
 
 _LENGTH = 20
 _SECRET = "credentials"

@@ -76,7 +76,7 @@ class FreshRunner(SequentialRunner):
         self._explain = explain
         self._state = state
 
-    def plan(self, pipeline: Pipeline, catalog: CatalogProtocol) -> Plan:
+    def plan(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> Plan:
         """Decide which nodes would run, and run none.
 
         Parameters
@@ -96,7 +96,7 @@ class FreshRunner(SequentialRunner):
     def _run(
         self,
         pipeline: Pipeline,
-        catalog: CatalogProtocol,
+        catalog: CatalogProtocol[Any, Any],
         hook_manager: PluginManager | None = None,
         run_id: str | None = None,
     ) -> None:
@@ -147,7 +147,7 @@ class FreshRunner(SequentialRunner):
         )
 
     @contextmanager
-    def _opened(self, catalog: CatalogProtocol) -> Iterator[State]:
+    def _opened(self, catalog: CatalogProtocol[Any, Any]) -> Iterator[State]:
         state = State(Path(self._state) if self._state else find_place(catalog))
         try:
             yield state
@@ -155,7 +155,7 @@ class FreshRunner(SequentialRunner):
             state.close()
 
     @staticmethod
-    def _inquiry(catalog: CatalogProtocol, state: State) -> Inquiry:
+    def _inquiry(catalog: CatalogProtocol[Any, Any], state: State) -> Inquiry:
         package = kedro_project.PACKAGE_NAME
         return Inquiry(catalog, state, {package} if package else set())
 

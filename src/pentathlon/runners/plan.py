@@ -30,6 +30,7 @@ from pentathlon.runners.state import Facts, State, Success
 from pentathlon.runners.values import NoDigestError
 
 _SHOWN = 3
+_ANOTHER = "not what its last success wrote"
 _CHANGED = {
     "wiring": "its {name} changed",
     "code": "code: {name} changed",
@@ -160,20 +161,17 @@ def _about_output(name: str, inquiry: Inquiry, success: Success) -> list[str]:
     written = success.outputs.get(name)
     if written is None:
         return [f"output {name} is not on record"]
-    if is_versioned(dataset):
-        newest = latest(dataset)
-        if newest != written["version"]:
-            there = f"the newest version is {newest}" if newest else "there is no version"
-            return [f"output {name}: its last success wrote {written['version']}, but {there}"]
+    newest = latest(dataset) if is_versioned(dataset) else None
+    if newest != written["version"]:
+        there = f"the newest version is {newest}" if newest else "there is no version"
+        return [f"output {name}: its last success wrote {written['version']}, but {there}"]
     try:
-        held = inquiry.contents.held(dataset, written["version"])
+        digest = inquiry.contents.held(dataset, written["version"]).digest
     except UnknownContentError:
         return []  # said before
-    if held.digest == ABSENT and written["digest"] != ABSENT:
-        return [f"output {name} is gone"]
-    if held.digest != written["digest"]:
-        return [f"output {name} is not what its last success wrote"]
-    return []
+    if digest == written["digest"]:
+        return []
+    return [f"output {name} is {'gone' if digest == ABSENT else _ANOTHER}"]
 
 
 def _results_in_memory(node: Node, pipeline: Pipeline, inquiry: Inquiry) -> list[str]:
@@ -240,9 +238,7 @@ def compare(before: Facts, now: Facts) -> list[str]:
     reasons: list[str] = []
     for section in dict.fromkeys((*now, *before)):
         old, new = before.get(section, {}), now.get(section, {})
-        names = [
-            name for name in dict.fromkeys((*new, *old)) if old.get(name) != new.get(name)
-        ]
+        names = [name for name in dict.fromkeys((*new, *old)) if old.get(name) != new.get(name)]
         reasons += [_describe(section, name, old, new) for name in names[:_SHOWN]]
         if len(names) > _SHOWN:
             reasons.append(f"and {len(names) - _SHOWN} more of its {section} changed")

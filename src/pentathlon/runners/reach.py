@@ -9,79 +9,19 @@ are followed instead, and where there are none, all of the project's code counts
 from __future__ import annotations
 
 import hashlib
-import importlib.util
-import os
 import sys
-import sysconfig
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
 from pentathlon.runners.libraries import Kept
-from pentathlon.runners.source import EFFECTS, ModuleFacts, Unit, analyse
+from pentathlon.runners.source import EFFECTS, Unit, analyse
+from pentathlon.runners.walk import WHOLE, Edges, Module, Reached, Symbol, Walk
+from pentathlon.runners.where import data_files, find_top, locate
 
-Symbol = tuple[str, str]
-"""A module and a name in it."""
-
-WHOLE = "*"
-"""As a symbol's name: all names of the module."""
-
-_FOREIGN = {"site-packages", "dist-packages"}
 _NOTHING: Unit = {
     "digest": "", "names": [], "texts": [], "imports": [], "eager": [], "variables": [],
     "dynamic": False,
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Module:
-    """A module of the project: where it is, and what its source says."""
-
-    name: str
-    path: Path
-    is_package: bool
-    facts: ModuleFacts
-    digest: str
-
-
-@dataclass
-class Reached:
-    """What a search found.
-
-    Attributes
-    ----------
-    code : dict
-        Digest by ``module:name``, and by path for files that belong to packages.
-    libraries : set of str
-        First parts of the names of modules outside the project.
-    variables : set of str
-        Variables of the environment that the code reads.
-    paths : set of Path
-        Files of the code.
-    """
-
-    code: dict[str, str] = field(default_factory=dict)
-    libraries: set[str] = field(default_factory=set)
-    variables: set[str] = field(default_factory=set)
-    paths: set[Path] = field(default_factory=set)
-
-    def add(self, other: Reached) -> None:
-        """Take in what another search found."""
-        self.code |= other.code
-        self.libraries |= other.libraries
-        self.variables |= other.variables
-        self.paths |= other.paths
-
-
-@dataclass(frozen=True)
-class _Edges:
-    """Where one symbol leads."""
-
-    symbols: frozenset[Symbol]
-    modules: frozenset[str]
-    libraries: frozenset[str]
-    strings_lead: bool
 
 
 class ProjectCode:
@@ -100,7 +40,7 @@ class ProjectCode:
         self._always = set(packages)
         self._modules: dict[str, Module | None] = {}
         self._tops: dict[str, tuple[list[Path], Path | None] | None] = {}
-        self._edges: dict[Symbol, _Edges] = {}
+        self._edges: dict[Symbol, Edges] = {}
         self._ours: dict[str, bool] = {}
         self._searched: dict[tuple[frozenset[Symbol], bool], Reached] = {}
         self._acting: dict[str, tuple[list[Symbol], list[str]]] = {}
@@ -141,7 +81,7 @@ class ProjectCode:
         """
         start = frozenset(roots)
         if (start, excused) not in self._searched:
-            walk = _Walk(self)
+            walk = Walk(self)
             walk.symbols(start)
             if walk.dynamic and not excused:
                 for top in sorted({module.partition(".")[0] for module in walk.dynamic}):
@@ -166,7 +106,7 @@ class ProjectCode:
                 if all(part.isidentifier() for part in name):
                     yield ".".join(name)
 
-    def edges(self, symbol: Symbol) -> _Edges:
+    def edges(self, symbol: Symbol) -> Edges:
         """Where a symbol leads."""
         if symbol not in self._edges:
             self._edges[symbol] = self._find_edges(symbol)
@@ -215,7 +155,7 @@ class ProjectCode:
             found = {}
             if (folder / "__init__.py").is_file():
                 package = module.name if module.is_package else module.name.rpartition(".")[0]
-                for path in _data_files(folder):
+                for path in data_files(folder):
                     key = f"{package}/{path.relative_to(folder).as_posix()}"
                     found[key] = (path, hashlib.sha256(path.read_bytes()).hexdigest()[:20])
             self._folders[folder] = found
@@ -224,33 +164,15 @@ class ProjectCode:
     def _top(self, name: str) -> tuple[list[Path], Path | None] | None:
         """Folders and file of a top-level module of the project."""
         if name not in self._tops:
-            self._tops[name] = self._find_top(name)
+            self._tops[name] = find_top(name, always=name in self._always)
         return self._tops[name]
-
-    def _find_top(self, name: str) -> tuple[list[Path], Path | None] | None:
-        if name in sys.stdlib_module_names or not name.isidentifier():
-            return None
-        try:
-            spec = importlib.util.find_spec(name)
-        except (ValueError, ImportError):  # __main__, or a module made by hand
-            return None
-        if spec is None:
-            return None
-        folders = [Path(place) for place in spec.submodule_search_locations or ()]
-        has_file = spec.origin is not None and spec.origin.endswith(".py")
-        file = Path(str(spec.origin)) if has_file else None
-        places = [*folders, *([file] if file else [])]
-        if not places:
-            return None
-        foreign = any(_is_foreign(place) for place in places)
-        return (folders, file) if name in self._always or not foreign else None
 
     def _read(self, name: str) -> Module | None:
         found = self._top(name.partition(".")[0])
         if found is None:
             return None
         folders, file = found
-        path, is_package = _locate(name, folders, file)
+        path, is_package = locate(name, folders, file)
         if path is None:
             return None
         source = path.read_bytes()
@@ -268,7 +190,7 @@ class ProjectCode:
             }  # fmt: skip
         return Module(name, path, is_package, facts, digest)
 
-    def _find_edges(self, symbol: Symbol) -> _Edges:
+    def _find_edges(self, symbol: Symbol) -> Edges:
         module, name = symbol
         unit = self.unit(symbol)
         symbols: set[Symbol] = set()
@@ -293,7 +215,7 @@ class ProjectCode:
             if text.isidentifier() and text != name and self.defines(module, text):
                 symbols.add((module, text))
         symbols.discard(symbol)
-        return _Edges(frozenset(symbols), frozenset(modules), frozenset(libraries), strings_lead)
+        return Edges(frozenset(symbols), frozenset(modules), frozenset(libraries), strings_lead)
 
     def _resolve(
         self, module: str, dotted: str, local: dict[str, tuple[str, str | None]] | None = None
@@ -313,13 +235,13 @@ class ProjectCode:
                 outside.add(str(target).partition(".")[0])
                 continue
             path = [*([attribute] if attribute else []), *rest]
-            found |= self._member(str(target), path)
+            found |= self.member(str(target), path)
         if not found and not imported:
             for star in facts.facts["stars"]:
                 if not self.is_project(star):
                     outside.add(star.partition(".")[0])
                 elif self._has(star, first):
-                    found |= self._member(star, [first, *rest])
+                    found |= self.member(star, [first, *rest])
         return found, outside
 
     def _has(self, module: str, name: str) -> bool:
@@ -330,7 +252,7 @@ class ProjectCode:
             or any(self._has(star, name) for star in facts.facts["stars"] if star != module)
         )
 
-    def _member(self, module: str, path: list[str], depth: int = 0) -> set[Symbol]:
+    def member(self, module: str, path: list[str], depth: int = 0) -> set[Symbol]:
         """Find what `module.a.b` stands for; the whole module where that cannot be told."""
         facts = self.module(module)
         if facts is None or depth > 50:
@@ -348,14 +270,14 @@ class ProjectCode:
             if self.is_project(target):
                 further = [*([attribute] if attribute else []), *path[1:]]
                 if (target, further[:1]) != (module, path[:1]):
-                    found |= self._member(target, further, depth + 1)
+                    found |= self.member(target, further, depth + 1)
         if self.module(f"{module}.{name}") is not None and (
             not found or found == {(module, EFFECTS)}
         ):
-            return found | self._member(f"{module}.{name}", path[1:], depth + 1)
+            return found | self.member(f"{module}.{name}", path[1:], depth + 1)
         for star in facts.facts["stars"] if not found else ():
             if self._has(star, name):
-                found |= self._member(star, path, depth + 1)
+                found |= self.member(star, path, depth + 1)
         # A module may make its names when they are asked for.
         return found or {(module, WHOLE)}
 
@@ -376,128 +298,5 @@ class ProjectCode:
             if self.module(module) is not None:
                 if length == 1 and not self._has(module, parts[1]):
                     return set()
-                return self._member(module, parts[length:])
+                return self.member(module, parts[length:])
         return set()
-
-
-class _Walk:
-    """One search."""
-
-    def __init__(self, code: ProjectCode) -> None:
-        self._code = code
-        self._seen: set[Symbol] = set()
-        self._imported: set[str] = set()
-        self._libraries: set[str] = set()
-        self.dynamic: set[str] = set()
-
-    def symbols(self, roots: Iterable[Symbol]) -> None:
-        """Follow names from further symbols."""
-        queue = list(roots)
-        dynamic: set[str] = set()
-        leading: set[str] = set()
-        while queue:
-            symbol = queue.pop()
-            if symbol in self._seen:
-                continue
-            self._seen.add(symbol)
-            module, name = symbol
-            queue += self._import(module)
-            if name == WHOLE:
-                found = self._code.module(module)
-                queue += [(module, bound) for bound in found.facts["units"]] if found else []
-                # What it passes on from other modules of the project is part of it.
-                queue += self._passed_on(found) if found else []
-                continue
-            edges = self._code.edges(symbol)
-            queue += edges.symbols
-            for target in edges.modules:
-                queue += self._import(target)
-            self._libraries |= edges.libraries
-            if edges.strings_lead:
-                leading.add(module)
-            if self._code.unit(symbol)["dynamic"]:
-                dynamic.add(module)
-        self.dynamic |= dynamic - leading
-
-    def result(self) -> Reached:
-        """Sum up what has been found."""
-        reached = Reached(libraries=set(self._libraries))
-        for symbol in self._seen:
-            unit = self._code.unit(symbol)
-            if unit["digest"]:
-                module, name = symbol
-                reached.code[f"{module}:{name or '(import)'}"] = unit["digest"]
-                reached.variables.update(unit["variables"])
-        for name in {module for module, _ in self._seen}:
-            found = self._code.module(name)
-            if found is not None:
-                reached.paths.add(found.path)
-                for key, (path, digest) in self._code.package_files(found).items():
-                    reached.code[key] = digest
-                    reached.paths.add(path)
-                for target in found.facts["imported"]:
-                    if not self._code.is_project(target):
-                        reached.libraries.add(target.partition(".")[0])
-        return reached
-
-    def _import(self, name: str) -> list[Symbol]:
-        """What counts because a module, and with it the packages above it, is imported."""
-        acting: list[Symbol] = []
-        queue = [name]
-        while queue:
-            module = queue.pop()
-            if module not in self._imported:
-                self._imported.add(module)
-                symbols, further = self._code.on_import(module)
-                acting += symbols
-                queue += further
-        return acting
-
-    def _passed_on(self, module: Module) -> list[Symbol]:
-        passed: list[Symbol] = []
-        for target, attribute in module.facts["imports"].values():
-            if attribute is not None and self._code.is_project(target):
-                passed += [
-                    symbol
-                    for symbol in self._code._member(target, [attribute])
-                    if symbol[1] != WHOLE
-                ]
-        return passed
-
-
-@cache
-def _foreign_places() -> tuple[Path, ...]:
-    names = ("purelib", "platlib", "stdlib", "platstdlib")
-    return tuple(Path(sysconfig.get_paths()[name]).resolve() for name in names)
-
-
-def _is_foreign(place: Path) -> bool:
-    resolved = place.resolve()
-    if _FOREIGN & set(resolved.parts):
-        return True
-    return any(resolved.is_relative_to(folder) for folder in _foreign_places())
-
-
-def _locate(name: str, folders: list[Path], file: Path | None) -> tuple[Path | None, bool]:
-    parts = name.split(".")[1:]
-    if not parts:
-        return file, file is not None and file.name == "__init__.py"
-    for folder in folders:
-        place = folder.joinpath(*parts)
-        for path, is_package in ((place / "__init__.py", True), (place.with_suffix(".py"), False)):
-            if path.is_file():
-                return path, is_package
-    return None, False
-
-
-def _data_files(folder: Path) -> Iterator[Path]:
-    """Files below a package that are no Python source, without the packages below it."""
-    for place, below, names in os.walk(folder):
-        here = Path(place)
-        if here != folder and "__init__.py" in names:
-            below.clear()
-            continue
-        below[:] = sorted(n for n in below if n != "__pycache__" and not n.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and not name.endswith((".py", ".pyc", ".pyi")):
-                yield here / name

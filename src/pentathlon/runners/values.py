@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Protocol
 
-from pentathlon.runners.reach import WHOLE, Symbol
+from pentathlon.runners.walk import WHOLE, Symbol
 
 _CONSTANTS = (type(None), bool, int, float, complex, str, bytes, type(...), type(NotImplemented))
 _BUILTIN = (types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType)
-_WRAPPED = (staticmethod, classmethod)
 
 
 class NoDigestError(Exception):
@@ -149,27 +148,33 @@ class _Walk:
     def _made(self, value: Any) -> str:
         kind = type(value)
         if kind in (list, tuple):
-            return self._all(kind.__name__, value)
-        if kind is dict:
-            return self._all("dict", (part for item in value.items() for part in item))
-        if kind in (set, frozenset):
-            return _hash(kind.__name__, *sorted(self.value(item) for item in value))
-        if isinstance(value, PurePath):
-            return _hash("path", value.as_posix())
+            made: str | None = self._all(kind.__name__, value)
+        elif kind is dict:
+            made = self._all("dict", (part for item in value.items() for part in item))
+        elif kind in (set, frozenset):
+            made = _hash(kind.__name__, *sorted(self.value(item) for item in value))
+        elif isinstance(value, PurePath):
+            made = _hash("path", value.as_posix())
+        else:
+            made = self._code_in(value)
+        if made is not None:
+            return made
+        fields = _fields(value)
+        if fields is not None:
+            return _hash("model", self._named("class", kind), self.value(fields))
+        return self._object(value)
+
+    def _code_in(self, value: Any) -> str | None:
+        """Digest a class, a module, a function; None for what is none of them."""
         if isinstance(value, type):
             return self._named("class", value)
         if isinstance(value, types.ModuleType):
             return self._module(value)
         if isinstance(value, types.CodeType):
             return self._instructions(value)
-        if callable(value):
-            made = self._callable(value)
-            if made is not None:
-                return made
-        fields = _fields(value)
-        if fields is not None:
-            return _hash("model", self._named("class", kind), self.value(fields))
-        return self._object(value)
+        if callable(value) or isinstance(value, staticmethod | classmethod):
+            return self._callable(value)
+        return None
 
     def _module(self, module: types.ModuleType) -> str:
         name = module.__name__
@@ -210,18 +215,20 @@ class _Walk:
         if isinstance(value, functools.partial):
             parts = (value.func, value.args, value.keywords)
             return self._all("partial", parts)
-        if isinstance(value, _WRAPPED):
-            return _hash(type(value).__name__, self.value(value.__func__))
         if isinstance(value, _BUILTIN):
-            owner = getattr(value, "__self__", None)
-            module = str(getattr(value, "__module__", None) or "builtins")
-            self.libraries.add(module.partition(".")[0])
-            bound = "" if isinstance(owner, types.ModuleType) else self.value(owner)
-            return _hash("builtin", module, value.__qualname__, bound)
-        inner = getattr(value, "__wrapped__", None)
-        if callable(inner) and not isinstance(inner, type):  # functools.cache and its like
-            return _hash("wrapped", type(value).__qualname__, self.value(inner))
+            return self._builtin(value)
+        for name in ("__func__", "__wrapped__"):  # static methods, functools.cache and its like
+            inner = getattr(value, name, None)
+            if callable(inner) and not isinstance(inner, type):
+                return _hash("wrapped", type(value).__qualname__, self.value(inner))
         return None
+
+    def _builtin(self, value: Any) -> str:
+        owner = getattr(value, "__self__", None)
+        module = str(getattr(value, "__module__", None) or "builtins")
+        self.libraries.add(module.partition(".")[0])
+        bound = "" if isinstance(owner, types.ModuleType) else self.value(owner)
+        return _hash("builtin", module, value.__qualname__, bound)
 
     def _function(self, function: types.FunctionType) -> str:
         module, name = str(function.__module__), function.__qualname__
