@@ -3,8 +3,8 @@
     python benchmarks/rerun.py
 
 Runs the `test` environment three times in a folder of its own and writes
-``benchmarks/results/rerun.json``: wall time of each command, what of it was spent on
-deciding what must run, and how many nodes ran.
+``benchmarks/results/rerun.json``: wall time and CPU time of each command, with the machine's
+load, what deciding takes, and how many nodes ran.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -72,7 +73,7 @@ def main() -> None:
     """Measure and write."""
     result: dict[str, Any] = {"cpus": os.cpu_count(), "changed": CHANGED}
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder) / "data"
+        root, before = Path(folder) / "data", 0.0
         for name, extra in RUNS.items():
             started = time.perf_counter()
             said = command(
@@ -80,20 +81,26 @@ def main() -> None:
                 "--params", f"data_root={root}{extra}",
             )  # fmt: skip
             wall = time.perf_counter() - started
+            total = resource.getrusage(resource.RUSAGE_CHILDREN)
+            cpu, before = total.ru_utime + total.ru_stime - before, total.ru_utime + total.ru_stime
             ran, of = re.findall(r"(\d+) of (\d+) nodes run", said)[0]
             manifest = json.loads(max((root / "08_reporting/runs").glob("*.json")).read_text())
             result[name] = {
                 "wall_s": round(wall, 1),
+                "cpu_s": round(cpu, 1),
+                "load": round(os.getloadavg()[0], 1),
                 "run_s": manifest["duration_s"],
                 "nodes_run": int(ran),
                 "nodes": int(of),
                 "ran": manifest["nodes"]["run"] if name == "one_model_changed" else [],
             }
-            print(name, result[name], f"load {os.getloadavg()[0]:.1f}", flush=True)
+            print(name, result[name], flush=True)
             if name == "unchanged":
                 found = re.findall(r"^PLANNING (.*)$", command("-c", PLANNING, str(root)), re.M)
                 result["planning"] = {k: round(v, 3) for k, v in json.loads(found[0]).items()}
                 print("planning", result["planning"], flush=True)
+                total = resource.getrusage(resource.RUSAGE_CHILDREN)
+                before = total.ru_utime + total.ru_stime
     RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 

@@ -145,7 +145,7 @@ def test_headline_keeps_finite_numbers_and_words():
 
 def test_hooks_outside_a_run_do_nothing(caplog):
     hook = RunManifestHook()
-    hook.after_pipeline_run()
+    hook.after_pipeline_run(pipeline=None, catalog=None)
     hook.on_pipeline_error(error=ValueError("x"))
     assert caplog.records == []
 
