@@ -183,6 +183,20 @@ FOUND_BY_NAME = {
     "    scale = None\ndef clean(raw):\n    return scale(raw)\n",
     "put on a list by a decorator": "from shop.listed import LISTED\nimport shop.putting\n"
     "def clean(raw):\n    return LISTED[0](raw)\n",
+    "a method of a base class": "from shop.bases import Child\n"
+    "def clean(raw):\n    return Child().work(raw)\n",
+    "a class that only its base knows": "import shop.bases\nfrom shop.bases import Base\n"
+    "def clean(raw):\n    return Base.__subclasses__()[0]().work(raw)\n",
+    "a table of functions": "from shop import deep\nTABLE = {'a': deep.scale}\n"
+    "def clean(raw):\n    return TABLE['a'](raw)\n",
+    "a value computed on import": "from shop import deep\nTWICE = deep.scale([1])[0]\n"
+    "def clean(raw):\n    return [TWICE * x for x in raw]\n",
+    "a package that finds its names late": "import shop.late\n"
+    "def clean(raw):\n    return shop.late.scale(raw)\n",
+    "a name assigned to another": "from shop.deep import scale\nother = scale\n"
+    "def clean(raw):\n    return (lambda values: other(values))(raw)\n",
+    "an attribute set from outside": "import shop.setting\nfrom shop.listed import holder\n"
+    "def clean(raw):\n    return holder.scale(raw)\n",
     "a default argument": "from shop import deep\ndef clean(raw, how=deep.scale):\n"
     "    return how(raw)\n",
 }
@@ -192,7 +206,30 @@ FOUND_BY_NAME = {
 def test_code_is_found_whichever_way_it_is_imported(shop, way):
     shop.write("passing/__init__.py", "from shop.passing.on import scale\n")
     shop.write("passing/on.py", "from ..deep import scale\n")
-    shop.write("listed.py", "LISTED = []\ndef put(f):\n    LISTED.append(f)\n    return f\n")
+    shop.write(
+        "listed.py",
+        "LISTED = []\ndef put(f):\n    LISTED.append(f)\n    return f\ndef holder():\n    pass\n",
+    )
+    shop.write("setting.py", "from shop import deep, listed\nlisted.holder.scale = deep.scale\n")
+    shop.write(
+        "bases.py",
+        """
+        from shop import deep
+        class Base:
+            def work(self, raw):
+                return deep.scale(raw)
+        class Child(Base):
+            pass
+        """,
+    )
+    shop.write(
+        "late.py",
+        """
+        def __getattr__(name):
+            from shop import deep
+            return getattr(deep, name)
+        """,
+    )
     shop.write(
         "putting.py",
         """
