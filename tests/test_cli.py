@@ -92,7 +92,7 @@ def test_run_has_every_option_of_kedro_and_leaves_kedros_own_alone():
 
     options = {option for parameter in project_cli.run.params for option in parameter.opts}
     kedros = {option for parameter in kedro_run.params for option in parameter.opts}
-    assert options == kedros | {"--traceback"}
+    assert options == kedros | {"--traceback", "--explain"}
     assert cli.get_command(click.Context(cli), "run") is project_cli.run
     assert "--traceback" not in kedros
     with pytest.raises(AttributeError):

@@ -162,7 +162,8 @@ def test_commands_use_what_there_is(page, command, registry):
     tags = {tag for node in pipeline.nodes for tag in node.tags}
     assert set(given["tags"] or ()) <= tags
     runner = given["runner"]
-    assert runner in {None, "SequentialRunner", "ParallelRunner", "ThreadRunner"}
+    fresh = "pentathlon.runners.FreshRunner"
+    assert runner in {None, "SequentialRunner", "ParallelRunner", "ThreadRunner", fresh}
 
 
 def check_parameters(env: str | None, given: dict[str, Any], pipeline: Pipeline) -> None:

@@ -27,6 +27,7 @@ _COMMANDS = {
     "export": ("pentathlon.decided", "Write decisions as files for an e-mail provider."),
 }
 _SHOW_ALL = "pentathlon.traceback"
+_EXPLAIN = "pentathlon.explain"
 _VARIABLE = "PENTATHLON_TRACEBACK"
 # Loggers that repeat an error which the command line is about to print.
 _ECHOES = ("kedro.pipeline.node", "kedro.validation.parameter_validator")
@@ -77,6 +78,25 @@ def _wants_traceback(context: click.Context | None) -> bool:
 
 def _remember(context: click.Context, _: click.Parameter, value: bool) -> None:
     context.meta[_SHOW_ALL] = value
+
+
+def _remember_to_explain(context: click.Context, _: click.Parameter, value: bool) -> None:
+    context.meta[_EXPLAIN] = value
+
+
+def _or_explain(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Have a command say what would run, where that is asked for, and run nothing."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        context = click.get_current_context(silent=True)
+        if context is None or not context.meta.get(_EXPLAIN):
+            return command(*args, **kwargs)
+        from pentathlon.planned import explain_run  # noqa: PLC0415
+
+        return explain_run(**kwargs)
+
+    return wrapped
 
 
 def _drop_echo(_: logging.LogRecord) -> bool:
@@ -144,9 +164,16 @@ def _readable_run() -> click.Command:
         callback=_remember,
         help=f"Show the whole traceback of an error. Same as setting {_VARIABLE}=1.",
     )
-    command.params = [*kedro_run.params, option]
+    explaining = click.Option(
+        ["--explain"],
+        is_flag=True,
+        expose_value=False,
+        callback=_remember_to_explain,
+        help="Say for each node whether FreshRunner would run it, and why; run nothing.",
+    )
+    command.params = [*kedro_run.params, option, explaining]
     assert kedro_run.callback is not None
-    command.callback = readable(kedro_run.callback)
+    command.callback = readable(_or_explain(kedro_run.callback))
     return command
 
 

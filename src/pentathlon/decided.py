@@ -97,12 +97,7 @@ def diff(before: str, after: str, limit: int, as_json: bool, data_roots: tuple[P
 def find_decided(name: str, data_roots: tuple[Path, ...]) -> tuple[Manifest, Path]:
     """Find a run that made decisions, and the data root that it lies in."""
     by_root = {root: find_runs([root]) for root in data_roots or default_roots(Path.cwd())}
-    decided = [
-        run
-        for runs in by_root.values()
-        for run in runs
-        if run.get("datasets", {}).get("written", {}).get("decisions")
-    ]
+    decided = [run for runs in by_root.values() for run in runs if _decisions(run)]
     if not decided:
         raise UnknownRunError("No run has made decisions yet: kedro run.")
     decided.sort(key=lambda run: (run.get("started_at", ""), run["id"]), reverse=True)
@@ -111,12 +106,20 @@ def find_decided(name: str, data_roots: tuple[Path, ...]) -> tuple[Manifest, Pat
     return manifest, root
 
 
+def _decisions(run: Manifest) -> str:
+    """Path of a run's decisions: those that it made, or that it found still to hold."""
+    datasets = run.get("datasets", {})
+    entry = datasets.get("written", {}).get("decisions") or datasets.get("kept", {}).get(
+        "decisions"
+    )
+    return str(entry["path"]) if entry else ""
+
+
 def load_decisions(
     manifest: Manifest, root: Path, filters: list[tuple[str, str, str]] | None = None
 ) -> pd.DataFrame:
     """Read the decisions of a run, all or those of some customers."""
-    written = str(manifest["datasets"]["written"]["decisions"]["path"])
-    path = Path(written.replace("{data_root}", str(root)))
+    path = Path(_decisions(manifest).replace("{data_root}", str(root)))
     if not path.is_file():
         raise UnknownRunError(f"The decisions of run {manifest['id']} are gone: {path}.")
     return pd.read_parquet(path, filters=filters)

@@ -165,7 +165,9 @@ def _hashes(run: Manifest) -> dict[str, str]:
 
 def _versions(run: Manifest) -> dict[str, Any]:
     datasets = run.get("datasets", {})
-    entries = {**datasets.get("read", {}), **datasets.get("written", {})}
+    entries = {
+        key: e for part in ("kept", "read", "written") for key, e in datasets.get(part, {}).items()
+    }
     return {
         name: "own" if entry.get("version") == run["id"] else entry["version"]
         for name, entry in sorted(entries.items())

@@ -66,7 +66,7 @@ def _moved(
         engine, people, decisions, reference, ExplainSettings(features=features, customers=1)
     )
     if same_for_all(engine):
-        return moved, "One message ships for everyone: no feature moved it."
+        return moved, "Everyone, or every group of customers, gets one message: no expected profit moved it."
     by = decisions["decided_by"].iloc[0]
     return moved, f"No feature moved it: what decided was {by}, or there was no other message."
 
@@ -74,7 +74,7 @@ def _moved(
 def _place(manifest: Manifest, root: Path, name: str) -> Path:
     """Where a dataset that a run wrote or read lies."""
     datasets = manifest.get("datasets", {})
-    for how in ("written", "read"):
+    for how in ("written", "kept", "read"):
         entry = datasets.get(how, {}).get(name)
         if entry:
             path = Path(str(entry["path"]).replace("{data_root}", str(root)))

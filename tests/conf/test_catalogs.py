@@ -125,6 +125,13 @@ def test_versions_are_kept_of_everything_but_the_exceptions(env, catalogs):
     assert unversioned == set(UNVERSIONED)
 
 
+def test_what_nodes_work_in_does_not_count_as_changed_data(env, catalogs):
+    # Or tuning, which writes its trials there, would be run again after each of its own runs.
+    says = {n: e["metadata"].get("fresh") for n, e in catalogs[env].items()}
+    working = {f"{model}_study_store" for model in MODEL_NAMES}
+    assert {name for name, fresh in says.items() if fresh == {"content": "ignore"}} == working
+
+
 def test_layers_are_those_of_the_folders(conf, env, catalogs):
     root = conf.load(env)["globals"]["data_root"]
     for name, entry in catalogs[env].items():

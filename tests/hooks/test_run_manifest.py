@@ -145,7 +145,7 @@ def test_headline_keeps_finite_numbers_and_words():
 
 def test_hooks_outside_a_run_do_nothing(caplog):
     hook = RunManifestHook()
-    hook.after_pipeline_run()
+    hook.after_pipeline_run(pipeline=None, catalog=None)
     hook.on_pipeline_error(error=ValueError("x"))
     assert caplog.records == []
 
@@ -154,3 +154,31 @@ def test_a_hook_that_fails_warns(caplog):
     hook = RunManifestHook()
     hook.before_pipeline_run(run_params={}, pipeline=None, catalog=None)
     assert "run manifest may be incomplete: KeyError" in caplog.text
+
+
+def test_what_a_fresh_run_skips_is_on_record_with_the_versions_that_hold(project):
+    fresh = "--runner pentathlon.runners.FreshRunner"
+    done = project.run(
+        fresh, fresh, f"{fresh} --params fit.rate=2", "--explain", "--explain -n fit"
+    )
+    assert [outcome.code for outcome in done] == [0] * 5, done
+    first, second, third = project.manifests()
+    assert sorted(first["nodes"]["run"]) == ["clean", "count", "fit", "judge"]
+    assert first["datasets"]["kept"] == {}
+    # What `count` makes is kept in memory only.
+    assert second["nodes"] == {
+        "run": ["count"],
+        "failed": [],
+        "skipped": [n for n in first["nodes"]["run"] if n != "count"],
+    }
+    assert second["datasets"]["kept"] == first["datasets"]["written"]
+    assert second["datasets"]["written"] == {}
+    assert second["headline"] == first["headline"] == {"gain": 1.0, "buyers": 3, "policy": "all"}
+    assert f"{first['id']}/report.html" in done[1].output.replace("\n", "")
+    assert third["nodes"]["skipped"] == ["clean"]
+    assert set(third["datasets"]["kept"]) == {"cleaned"}
+    assert third["datasets"]["read"]["cleaned"]["version"] == first["id"]
+    assert third["headline"]["gain"] == 4.0
+    assert "run   fit: params:fit rate changed" in done[3].output
+    assert "skip  clean: nothing has changed since its last success." in done[3].output
+    assert done[4].output.rstrip().endswith("1 of 1 nodes run.")

@@ -38,6 +38,10 @@ class OptionalTableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame | None]):
         self._filepath.parent.mkdir(parents=True, exist_ok=True)
         data.to_parquet(self._filepath, index=False)
 
+    def content_files(self) -> list[Path]:
+        """Files that hold the table, for what must know whether it has changed."""
+        return [self._filepath, self._as_csv]
+
     def _exists(self) -> bool:
         return self._filepath.is_file() or self._as_csv.is_file()
 

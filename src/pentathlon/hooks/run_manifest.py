@@ -51,6 +51,8 @@ _FILTERS = (
     "load_versions",
     "only_missing_outputs",
 )
+_SKIPPING_RUNNERS = {"FreshRunner"}
+"""Runners that complete a run without running all of its nodes."""
 _INTERRUPTED = {
     "type": "Interrupted",
     "message": "The run stopped before it could say why: interrupted, killed, or out of memory.",
@@ -116,7 +118,9 @@ class _Run:
     nodes: list[str]
     started: float
     facts: dict[str, Any] = field(default_factory=dict)
-    only_missing: bool = False
+    skips: bool = False
+    kept: dict[str, Any] = field(default_factory=dict)
+    headline: dict[str, Any] = field(default_factory=dict)
 
     @property
     def parts(self) -> Path:
@@ -175,7 +179,6 @@ class RunManifestHook:
             places=Places.of(project, self._data_root(run_params)),
             nodes=[node.name for node in pipeline.nodes],
             started=time.time(),
-            only_missing=bool(run_params.get("only_missing_outputs")),
         )
         fragments.remove_stale(run.places.runs / PARTS_FOLDER)
         fragments.start(run.parts)
@@ -185,6 +188,8 @@ class RunManifestHook:
         self._run = run
         atexit.register(self._close_interrupted, os.getpid())
         run.facts = self._facts(run, run_params)
+        skipping = run.facts["runner"] in _SKIPPING_RUNNERS
+        run.skips = skipping or bool(run_params.get("only_missing_outputs"))
         _write(run.manifest, self._manifest(run, "failed", _INTERRUPTED))
         # Last, because it reads whole files and a catalog that may be wrong.
         run.facts["inputs"] = provenance.hash_inputs(pipeline.inputs(), catalog, run.places)
@@ -240,8 +245,10 @@ class RunManifestHook:
 
     @hook_impl
     @_never_break
-    def after_pipeline_run(self) -> None:
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
         """Complete the manifest and say where the results are."""
+        if self._run is not None and self._run.skips:
+            self._keep(self._run, pipeline, catalog)
         self._close("completed", None)
 
     @hook_impl
@@ -258,6 +265,15 @@ class RunManifestHook:
         message = self._run.places.scrub(message)[:_LONGEST_MESSAGE]
         self._close("failed", {"type": kind, "message": message, "node": node})
 
+    def _keep(self, run: _Run, pipeline: Pipeline, catalog: Any) -> None:
+        """Note which earlier versions stand as results of the nodes that were skipped."""
+        nodes = fragments.merge(run.parts).nodes
+        for node in pipeline.nodes:
+            if node.name not in nodes:
+                run.kept |= _describe(node, node.outputs, catalog, save=False)
+        if self._headline in run.kept:
+            run.headline = _numbers(catalog.load(self._headline))
+
     def _close_interrupted(self, owner: int | None = None) -> None:
         """Complete the manifest of a run that neither completed nor failed."""
         # A forked worker inherits this handler, but not the run.
@@ -272,7 +288,7 @@ class RunManifestHook:
         manifest = self._manifest(run, status, error)
         _write(run.manifest, manifest)
         fragments.remove(run.parts)
-        report = manifest["datasets"]["written"].get(self._report)
+        report = (run.kept | manifest["datasets"]["written"]).get(self._report)
         if report is not None:
             logger.info("Report: %s", run.places.locate(report["path"]))
         record = run.places.locate(run.places.relative(run.manifest))
@@ -308,7 +324,7 @@ class RunManifestHook:
     def _manifest(self, run: _Run, status: str, error: dict[str, Any] | None) -> dict[str, Any]:
         merged = fragments.merge(run.parts)
         failed = merged.failed_nodes() if status == "failed" else []
-        if status == "completed" and not run.only_missing:
+        if status == "completed" and not run.skips:
             done = set(run.nodes)
         else:
             done = {name for name, node in merged.nodes.items() if node.complete} - set(failed)
@@ -332,8 +348,9 @@ class RunManifestHook:
             "datasets": {
                 "read": dict(sorted(merged.read.items())),
                 "written": dict(sorted(merged.written.items())),
+                "kept": dict(sorted(run.kept.items())),
             },
-            "headline": merged.headline,
+            "headline": merged.headline or run.headline,
         }
 
 
