@@ -66,7 +66,7 @@ def _moved(
         engine, people, decisions, reference, ExplainSettings(features=features, customers=1)
     )
     if same_for_all(engine):
-        return moved, "Everyone, or every group of customers, gets one message: no expected profit moved it."
+        return moved, "Everyone or every group gets one message: no expected profit moved it."
     by = decisions["decided_by"].iloc[0]
     return moved, f"No feature moved it: what decided was {by}, or there was no other message."
 
