@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,8 @@ class DecisionEngine:
     constant_worth : tuple of float, length n_messages
         What each message is worth to a customer of level 1 where a constant policy ships; it
         decides when rules or limits take the constant away. Empty: all the same.
+    digest : str
+        SHA-256 of the engine's files, where it was loaded; else empty.
     """
 
     messages: MessageSet
@@ -75,6 +77,7 @@ class DecisionEngine:
     shrinkage: ContrastShrinkage
     policy: str
     constant_worth: tuple[float, ...] = ()
+    digest: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         allowed = [PERSONALISED, *(constant_name(m) for m in self.messages)]
@@ -277,6 +280,7 @@ class DecisionEngine:
                 shrinkage=ContrastShrinkage.from_dict(manifest["shrinkage"]),
                 policy=manifest["policy"],
                 constant_worth=tuple(float(v) for v in manifest["constant_worth"]),
+                digest=manifest["digest"],
             )
         except (AttributeError, LookupError, TypeError, ValueError, ParameterError) as error:
             raise ArtifactError(
