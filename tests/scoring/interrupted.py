@@ -42,7 +42,7 @@ def main() -> None:
         killed += os.WIFSIGNALED(status)
     started = time.monotonic()
     job.write_to(Path(out))
-    print(killed, time.monotonic() - started)
+    sys.stdout.write(f"{killed} {time.monotonic() - started}\n")
 
 
 if __name__ == "__main__":

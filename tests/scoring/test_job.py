@@ -50,7 +50,7 @@ def test_partitions_are_decided_as_the_engine_decides(
         "decisions/b.parquet",
         "decisions/day=2/c.parquet",
     ]
-    assert expected["message"].nunique() > 1
+    assert len(set(expected["message"])) > 1
     pd.testing.assert_frame_equal(found, expected, check_dtype=False, check_exact=True)
 
 
@@ -59,9 +59,7 @@ def test_batches_and_threads_change_no_decision(
     engine: DecisionEngine, folder: Path, tmp_path: Path, rows: int, threads: int
 ) -> None:
     job(engine, folder).write_to(tmp_path / "one")
-    other = replace(
-        job(engine, folder), settings=ScoringSettings(batch_rows=rows), threads=threads
-    )
+    other = replace(job(engine, folder), settings=ScoringSettings(batch_rows=rows), threads=threads)
     other.write_to(tmp_path / "other")
     pd.testing.assert_frame_equal(
         decided(tmp_path / "one"), decided(tmp_path / "other"), check_exact=True
@@ -126,7 +124,7 @@ def test_no_stale_part_is_left_when_a_run_breaks_off(
     job(engine, folder).write_to(out)
     asked = {"rules": {"consent": {"opted_in": "agreed_at"}}}
     broken = job(engine, folder, settings=SendingSettings.model_validate(asked))
-    with pytest.raises(ParameterError, match="campaign.date"):
+    with pytest.raises(ParameterError, match=r"campaign\.date"):
         broken.write_to(out)
     assert files(out) == {}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,23 +71,62 @@ def resolve_limits(
     limits : list of Limit
     segment : ndarray of int64, shape (n,)
     """
-    n = len(screen)
-    code = np.zeros(n, dtype=np.int64)
-    for scope in screen.scopes.values():
-        code = 2 * code + scope
+    code = scope_code(screen)
     rate = None if pressure is None else pressure.max_complaint_rate
     complaint, level = np.unique(screen.complaint, return_inverse=True)
     if rate is not None:
         code = code * len(complaint) + level
-    _, first, segment = np.unique(code, return_index=True, return_inverse=True)
+    _, first, segment, customers = np.unique(
+        code, return_index=True, return_inverse=True, return_counts=True
+    )
+    scopes = {name: scope[first] for name, scope in screen.scopes.items()}
+    found = limits_over_segments(
+        limits, rate, scopes, screen.complaint[first], customers, messages, share
+    )
+    return found, segment
+
+
+def scope_code(screen: Screen) -> NDArray[np.int64]:
+    """Which limits with conditions concern each customer, a bit for each, shape ``(n,)``."""
+    code = np.zeros(len(screen), dtype=np.int64)
+    for scope in screen.scopes.values():
+        code = 2 * code + scope
+    return code
+
+
+def limits_over_segments(
+    limits: Sequence[LimitSettings],
+    rate: float | None,
+    scopes: Mapping[str, NDArray[np.bool_]],
+    complaint: NDArray[np.float32],
+    customers: NDArray[np.integer],
+    messages: MessageSet,
+    share: float = 1.0,
+) -> list[Limit]:
+    """Limits in customers and currency, over segments of customers.
+
+    Parameters
+    ----------
+    limits : sequence of LimitSettings
+    rate : float or None
+        Largest complaint rate.
+    scopes : mapping of str to ndarray of bool, shape (n_segments,)
+        Segments that each limit with conditions concerns.
+    complaint : ndarray of float32, shape (n_segments,)
+        Probability of a complaint, where there is a largest rate.
+    customers : ndarray of int, shape (n_segments,)
+    messages : MessageSet
+    share : float
+        Share of all customers that these are.
+    """
     found = []
     for limit in limits:
-        inside = screen.scopes.get(limit.name)
+        inside = scopes.get(limit.name)
         concerned = None
-        size = n
+        size = int(customers.sum())
         if inside is not None:
-            concerned = tuple(np.flatnonzero(inside[first]).tolist())
-            size = int(inside.sum())
+            concerned = tuple(np.flatnonzero(inside).tolist())
+            size = int(customers[inside].sum())
             if not concerned:  # all customers have some; a few who are judged may have none
                 continue
         unit = messages.costs if limit.of == "cost" else np.ones(len(messages))
@@ -106,10 +145,10 @@ def resolve_limits(
         )
     if rate is not None:
         # Complaints - rate x e-mails <= 0 is a limit whose use depends on the customer.
-        excess = (screen.complaint[first].astype(np.float64) - rate).tolist()
+        excess = (complaint.astype(np.float64) - rate).tolist()
         e_mail = tuple(0.0 if m == CONTROL else 1.0 for m in messages)
         found.append(Limit(COMPLAINTS, e_mail, -np.inf, 0.0, None, tuple(excess)))
-    return found, segment
+    return found
 
 
 @dataclass(frozen=True)

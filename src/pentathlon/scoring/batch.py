@@ -16,6 +16,7 @@ from pentathlon.decision.decisions import decisions_table
 from pentathlon.decision.plan import make_plan
 from pentathlon.decision.rules import NO_SOURCES, Sources, screen_customers
 from pentathlon.decision.settings import SendingSettings
+from pentathlon.errors import ParameterError
 from pentathlon.features import build_features
 from pentathlon.scoring.cleaning import clean_batch
 from pentathlon.scoring.parts import as_batch
@@ -81,6 +82,14 @@ class BatchDecider:
     on: date | None = None
     sources: Sources = NO_SOURCES
     edges: Mapping[str, Sequence[float]] | None = None
+
+    def __post_init__(self) -> None:
+        pressure = self.settings.rules.pressure
+        if self.settings.limits or (pressure and pressure.max_complaint_rate is not None):
+            raise ParameterError(
+                "A batch cannot keep decision.limits or a complaint rate, which bind all customers "
+                "together."
+            )
 
     def decide(
         self,
