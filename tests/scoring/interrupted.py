@@ -1,6 +1,6 @@
 """Score in processes that are killed at random moments, then once to the end.
 
-python interrupted.py ENGINE CUSTOMERS OUT KILLS SECONDS
+python interrupted.py ENGINE CUSTOMERS OUT SENDING KILLS SECONDS
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from pentathlon.scoring import BatchDecider, ScoringJob, ScoringSettings
 
 
 def main() -> None:
-    engine_folder, customers, out, kills, seconds = sys.argv[1:]
+    engine_folder, customers, out, stated, kills, seconds = sys.argv[1:]
     engine = DecisionEngine.load(Path(engine_folder)).compiled()
-    sending = SendingSettings.model_validate({"exploration": {"share": 0.1}})
+    sending = SendingSettings.model_validate_json(stated)
     decider = BatchDecider(
         engine, sending, campaign="may", edges={"purchase_probability": (0.2, 0.4)}
     )
     job = ScoringJob(Path(customers), decider, ScoringSettings(batch_rows=32), threads=2)
     first = pq.ParquetFile(next(Path(customers).glob("*.parquet")))
-    decider.decide(next(first.iter_batches(32)))  # compiles, which no child should wait for
+    decider.spill(next(first.iter_batches(32)))  # compiles, which no child should wait for
     rng = random.Random(int(kills))
     killed = 0
     for _ in range(int(kills)):

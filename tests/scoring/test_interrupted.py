@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,8 +24,10 @@ def files(folder: Path) -> dict[str, str]:
     }
 
 
-def score(engine: Path, customers: Path, out: Path, kills: int, seconds: float) -> list[float]:
-    arguments = [engine, customers, out, kills, seconds]
+def score(
+    engine: Path, customers: Path, out: Path, sending: dict[str, Any], kills: int, seconds: float
+) -> list[float]:
+    arguments = [engine, customers, out, json.dumps(sending), kills, seconds]
     done = subprocess.run(
         [sys.executable, str(SCRIPT), *map(str, arguments)],
         capture_output=True,
@@ -46,11 +50,16 @@ def many(customers: pd.DataFrame, tmp_path: Path) -> Path:
     return folder
 
 
+EXPLORING = {"exploration": {"share": 0.1}}
+LIMITED = EXPLORING | {"limits": [{"name": "water", "messages": ["water"], "at_most": 100}]}
+
+
+@pytest.mark.parametrize("sending", [EXPLORING, LIMITED], ids=["free", "limited"])
 def test_killed_again_and_again_the_files_are_those_of_an_undisturbed_run(
-    saved_engine: Path, many: Path, tmp_path: Path
+    saved_engine: Path, many: Path, tmp_path: Path, sending: dict[str, Any]
 ) -> None:
-    _, seconds = score(saved_engine, many, tmp_path / "calm", 0, 0)
-    killed, _ = score(saved_engine, many, tmp_path / "killed", 8, seconds)
+    _, seconds = score(saved_engine, many, tmp_path / "calm", sending, 0, 0)
+    killed, _ = score(saved_engine, many, tmp_path / "killed", sending, 8, seconds)
     assert killed >= 3
-    assert len(files(tmp_path / "calm")) == 16
+    assert len(files(tmp_path / "calm")) == (16 if sending is EXPLORING else 25)
     assert files(tmp_path / "killed") == files(tmp_path / "calm")

@@ -12,14 +12,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pentathlon.decision import DecisionEngine
-from pentathlon.decision.decisions import decisions_table
-from pentathlon.decision.plan import make_plan
+from pentathlon.decision.decisions import Prediction, decisions_table
+from pentathlon.decision.plan import Wishes, make_wishes
 from pentathlon.decision.rules import NO_SOURCES, Sources, screen_customers
 from pentathlon.decision.settings import SendingSettings
 from pentathlon.errors import ParameterError
 from pentathlon.features import build_features
-from pentathlon.scoring.cleaning import clean_batch
+from pentathlon.scoring.cleaning import CleanBatch, clean_batch
 from pentathlon.scoring.parts import as_batch
+from pentathlon.scoring.prices import Prices
+from pentathlon.scoring.spill import segment_keys, spilled, unspilled
 from pentathlon.scoring.statistics import Counts, count
 
 _TEXT = ("customer_id", "message", "runner_up", "policy", "decided_by", "preferred", "removed")
@@ -68,12 +70,14 @@ class BatchDecider:
         Compiled (:meth:`pentathlon.decision.DecisionEngine.compiled`), so that a customer's
         decision does not depend on the batch.
     settings : SendingSettings
-        Without limits; those couple all customers.
     campaign : str
     on : date, optional
     sources : Sources
     edges : mapping of str to sequence of float
         Of the bins in which scores are counted.
+    prices : Prices, optional
+        Of the limits that bind all customers together; they must be known before anybody is
+        decided.
     """
 
     engine: DecisionEngine
@@ -83,43 +87,105 @@ class BatchDecider:
     sources: Sources = NO_SOURCES
     edges: Mapping[str, Sequence[float]] | None = None
 
-    def __post_init__(self) -> None:
+    prices: Prices | None = None
+
+    @property
+    def limited(self) -> bool:
+        """Whether limits bind all customers together."""
         pressure = self.settings.rules.pressure
-        if self.settings.limits or (pressure and pressure.max_complaint_rate is not None):
-            raise ParameterError(
-                "A batch cannot keep decision.limits or a complaint rate, which bind all customers "
-                "together."
-            )
+        rate = None if pressure is None else pressure.max_complaint_rate
+        return bool(self.settings.limits) or rate is not None
 
     def decide(
         self,
         batch: pa.RecordBatch,
         first_row: int = 0,
         repeated: NDArray[np.int64] | None = None,
+        partition: str = "",
+        scores: pa.RecordBatch | None = None,
     ) -> DecidedBatch:
-        """Decide a batch; see :func:`pentathlon.scoring.cleaning.clean_batch` for the rest."""
+        """Decide a batch.
+
+        Parameters
+        ----------
+        batch, first_row, repeated
+            See :func:`pentathlon.scoring.cleaning.clean_batch`.
+        partition : str
+            Whose prices may know exceptions.
+        scores : RecordBatch, optional
+            What :meth:`spill` made of the same batch; predicted again without.
+
+        Raises
+        ------
+        ParameterError
+            When there are limits and no prices.
+        """
+        if self.limited and self.prices is None:
+            raise ParameterError(
+                "decision.limits bind all customers together; find their prices before a batch is "
+                "decided."
+            )
         engine = self.engine
         clean = clean_batch(batch, engine.columns, first_row, repeated)
-        customers = clean.customers
-        prediction = engine.predict(build_features(customers, engine.columns))
-        profit = prediction.expected_profit
-        screen = screen_customers(
-            customers, engine.messages, self.settings.rules, (), self.sources, self.on
-        )
-        plan = make_plan(
-            engine.worth(profit),
-            engine.choose(profit),
-            screen,
-            self.settings,
-            engine.messages,
-            campaign=self.campaign,
-        )
-        ids = screen.customer_id
+        prediction = self._predicted(clean, scores)
+        wishes = self._wishes(clean, prediction)
+        choice = wishes.best
+        if self.prices is not None:
+            choice = self.prices.choose(partition, clean.rows, segment_keys(wishes), wishes.ranked)
+        plan = wishes.planned(choice, wishes.ranked)
+        ids = wishes.screen.customer_id
         table = decisions_table(ids, prediction, plan, engine.messages, engine.policy)
         return DecidedBatch(
             as_batch(table, DECISIONS),
             clean.rejected,
             count(table, prediction, plan, self.edges or {}, clean.reasons),
+        )
+
+    def spill(
+        self,
+        batch: pa.RecordBatch,
+        first_row: int = 0,
+        repeated: NDArray[np.int64] | None = None,
+    ) -> DecidedBatch:
+        """Predict for a batch and keep what prices are made of, as a batch of the spill."""
+        exploration = self.settings.exploration
+        if exploration.share > 0 and exploration.among == "top_two":
+            raise ParameterError(
+                "decision.exploration.among: top_two draws between what limits leave best, which "
+                "scoring cannot know beforehand; use eligible where there are limits."
+            )
+        clean = clean_batch(batch, self.engine.columns, first_row, repeated)
+        prediction = self._predicted(clean, None)
+        kept = spilled(
+            clean.rows, prediction, self._wishes(clean, prediction), self.engine.messages
+        )
+        counts = Counts(decided=len(clean.rows), rejected=len(clean.rejected))
+        return DecidedBatch(kept, clean.rejected.iloc[:0], counts)
+
+    def _predicted(self, clean: CleanBatch, scores: pa.RecordBatch | None) -> Prediction:
+        if scores is not None:
+            return unspilled(scores, self.engine.messages)
+        return self.engine.predict(build_features(clean.customers, self.engine.columns))
+
+    def _wishes(self, clean: CleanBatch, prediction: Prediction) -> Wishes:
+        engine, settings = self.engine, self.settings
+        profit = prediction.expected_profit
+        screen = screen_customers(
+            clean.customers,
+            engine.messages,
+            settings.rules,
+            settings.limits,
+            self.sources,
+            self.on,
+            in_part=True,
+        )
+        return make_wishes(
+            engine.worth(profit),
+            engine.choose(profit),
+            screen,
+            settings,
+            engine.messages,
+            self.campaign,
         )
 
     def decide_all(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -27,6 +27,8 @@ class CleanBatch:
     ----------
     customers : DataFrame, n rows
         ``customer_id``, the features, and the columns that rules ask for.
+    rows : ndarray of int64, shape (n,)
+        Where they stand in their partition, from 0.
     rejected : DataFrame
         ``row`` (of the partition, from 1), ``reason`` and the batch's columns as text.
     reasons : dict of str to int
@@ -34,6 +36,7 @@ class CleanBatch:
     """
 
     customers: pd.DataFrame
+    rows: NDArray[np.int64]
     rejected: pd.DataFrame
     reasons: dict[str, int]
 
@@ -78,11 +81,12 @@ def clean_batch(
         columns[name] = raw[name]
     clean = raw.assign(**columns)
     kept = quarantine.kept
+    rows = first_row + np.flatnonzero(kept).astype(np.int64)
     if kept.all():
-        return CleanBatch(clean, quarantine.table(), {})
+        return CleanBatch(clean, rows, quarantine.table(), {})
     rejected = quarantine.table()
     rejected["row"] += first_row
-    return CleanBatch(clean[kept].reset_index(drop=True), rejected, quarantine.by_kind)
+    return CleanBatch(clean[kept].reset_index(drop=True), rows, rejected, quarantine.by_kind)
 
 
 def _number(

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from pentathlon.decision.engine import library_versions
@@ -20,46 +18,24 @@ from pentathlon.errors import DataError, ParameterError
 from pentathlon.scoring.batch import DECISIONS, BatchDecider, DecidedBatch
 from pentathlon.scoring.cleaning import columns_asked
 from pentathlon.scoring.parts import (
-    PartWriter,
-    Stamp,
     content_hash,
     fingerprint,
     partitions_in,
     remove_incomplete,
     remove_strangers,
-    stamp_of,
+    write_whole,
 )
-from pentathlon.scoring.rejected import write_rejected
+from pentathlon.scoring.passes import UNREADABLE, Columns, Partition, Pass, Task
+from pentathlon.scoring.prices import Prices, find_prices
 from pentathlon.scoring.settings import ScoringSettings
-from pentathlon.scoring.statistics import Counts
-from pentathlon.scoring.stream import Progress, in_order
+from pentathlon.scoring.spill import Spill, spill_schema
+from pentathlon.scoring.stream import Progress
 
 logger = logging.getLogger(__name__)
 
 FORMAT = 1
-RUN = "run.json"
-UNREADABLE = (pa.ArrowException, OSError, DataError)
-"""What may be wrong with a partition; anything else is wrong with the run."""
-
-
-@dataclass(frozen=True)
-class Partition:
-    """A partition that is to be scored."""
-
-    name: str
-    path: Path
-    fingerprint: str
-
-
-@dataclass(frozen=True)
-class Task:
-    """A batch of a partition, or its end, or what is wrong with it."""
-
-    partition: Partition
-    batch: pa.RecordBatch | None = None
-    first_row: int = 0
-    repeated: NDArray[np.int64] | None = None
-    error: str | None = None
+RUN, PRICES = "run.json", "prices.json"
+DECIDED, REJECTED, SPILLED = "decisions", "rejected", "scores"
 
 
 @dataclass(frozen=True)
@@ -88,36 +64,39 @@ class ScoringJob:
         Parameters
         ----------
         folder : Path
-            Gets ``decisions/`` and ``rejected/``, a file for each partition, and ``run.json``.
+            Gets ``decisions/`` and ``rejected/``, a file for each partition, and ``run.json``;
+            with limits also ``scores/``, what the first pass found, and ``prices.json``.
 
         Raises
         ------
         DataError
             Without a partition, or when none can be used.
+        InfeasibleError
+            When limits cannot hold together.
         """
         started = time.monotonic()
-        partitions = partitions_in(self.customers)
-        if not partitions:
+        paths = partitions_in(self.customers)
+        if not paths:
             raise DataError(f"There is no Parquet file in {self.customers}.")
-        for place in (folder / "decisions", folder / "rejected"):
-            place.mkdir(parents=True, exist_ok=True)
-            remove_incomplete(place)
-            remove_strangers(place, partitions)
-        sizes, bad = _sizes(partitions)
-        todo = self._to_do(folder, partitions, sizes)
-        fresh = sum(sizes[p.name] for p in todo)
-        total = sum(sizes.values())
-        progress = Progress(total, total - fresh, self.settings.progress_seconds)
-        if len(todo) < len(sizes):
-            logger.info(
-                "%d of %d partitions are scored already", len(sizes) - len(todo), len(sizes)
-            )
+        for kind in (DECIDED, REJECTED, SPILLED):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            remove_incomplete(folder / kind)
+            remove_strangers(folder / kind, paths)
+        sizes, bad = _sizes(paths)
+        common = self.fingerprint()
+        partitions = [
+            Partition(name, paths[name], fingerprint(common=common, rows=content_hash(paths[name])))
+            for name in sizes
+        ]
         with threadpool_limits(1):
-            bad |= self._score(todo, folder, progress)
+            if self.decider.limited:
+                fresh, before = self._twice(folder, partitions, sizes, bad)
+            else:
+                fresh, before = self._run(self._deciding(folder), partitions, sizes, bad)
         for name in bad:
-            for kind in ("decisions", "rejected"):
-                (folder / kind / name).unlink(missing_ok=True)
-        if len(bad) == len(partitions):
+            self._deciding(folder).remove(name)
+            (folder / SPILLED / name).unlink(missing_ok=True)
+        if len(bad) == len(paths):
             name, reason = next(iter(bad.items()))
             raise DataError(f"No partition can be used, for example {name}: {reason}")
         seconds = time.monotonic() - started
@@ -125,11 +104,102 @@ class ScoringJob:
             "seconds": seconds,
             "customers_scored": fresh,
             "customers_a_second": fresh / max(seconds, 1e-9),
-            "partitions": len(partitions),
-            "partitions_scored_before": len(sizes) - len(todo),
+            "partitions": len(paths),
+            "partitions_scored_before": before,
             "rejected_partitions": bad,
+            "limits": _account(folder) if self.decider.limited else None,
         }
         (folder / RUN).write_text(json.dumps(report, indent=1), encoding="utf-8")
+
+    def _run(
+        self,
+        work: Pass,
+        partitions: list[Partition],
+        sizes: Mapping[str, int],
+        bad: dict[str, str],
+    ) -> tuple[int, int]:
+        """Make a pass over what it has not done yet; rows done now, and parts done before."""
+        todo = work.to_do(partitions)
+        fresh, total = sum(sizes[p.name] for p in todo), sum(sizes[p.name] for p in partitions)
+        before = len(partitions) - len(todo)
+        if before:
+            logger.info("%d of %d partitions are there already", before, len(partitions))
+        progress = Progress(total, total - fresh, self.settings.progress_seconds)
+        bad |= work.run(todo, progress)
+        return fresh, before
+
+    def _twice(
+        self,
+        folder: Path,
+        partitions: list[Partition],
+        sizes: Mapping[str, int],
+        bad: dict[str, str],
+    ) -> tuple[int, int]:
+        """Score everybody, find the prices of the limits, decide everybody at them."""
+        if (
+            _known_prices(folder, fingerprint(**{p.name: p.fingerprint for p in partitions}))
+            is None
+        ):
+            for partition in partitions:  # whatever was decided, it was at other prices
+                self._deciding(folder).remove(partition.name)
+        fresh, before = self._run(self._spilling(folder), partitions, sizes, bad)
+        good = [p for p in partitions if p.name not in bad]
+        mark = fingerprint(**{p.name: p.fingerprint for p in good})
+        prices = _known_prices(folder, mark)
+        if prices is None and good:
+            messages = self.decider.engine.messages
+            logger.info("finding the prices of limits")
+            prices = find_prices(
+                Spill([(p.name, folder / SPILLED / p.name) for p in good], len(messages)),
+                self.decider.settings,
+                messages,
+                self.settings.limit_customers,
+            )
+            text = json.dumps({"fingerprint": mark, **prices.to_state()}, sort_keys=True)
+            write_whole(folder / PRICES, text)
+        at_prices = fingerprint(prices=None if prices is None else prices.to_state())
+        priced = [
+            replace(p, fingerprint=fingerprint(part=p.fingerprint, prices=at_prices)) for p in good
+        ]
+        decider = replace(self.decider, prices=prices)
+        work = replace(self, decider=decider)._deciding(folder, folder / SPILLED)
+        self._run(work, priced, sizes, bad)
+        return fresh, before
+
+    def _deciding(self, folder: Path, spill: Path | None = None) -> Pass:
+        def decide(task: Task) -> DecidedBatch:
+            assert task.batch is not None
+            return self.decider.decide(
+                task.batch, task.first_row, task.repeated, task.partition.name, task.scores
+            )
+
+        return Pass(
+            folder / DECIDED,
+            folder / REJECTED,
+            spill,
+            DECISIONS,
+            self._columns(),
+            decide,
+            self.settings,
+            self.threads,
+        )
+
+    def _spilling(self, folder: Path) -> Pass:
+        def spill(task: Task) -> DecidedBatch:
+            assert task.batch is not None
+            return self.decider.spill(task.batch, task.first_row, task.repeated)
+
+        schema = spill_schema(self.decider.engine.messages)
+        columns = self._columns()
+        return Pass(
+            folder / SPILLED, None, None, schema, columns, spill, self.settings, self.threads
+        )
+
+    def _columns(self) -> Columns:
+        features = self.decider.engine.columns
+        return Columns(
+            tuple(features.columns), tuple(columns_asked(features, self.decider.settings))
+        )
 
     def fingerprint(self) -> str:
         """SHA-256 of everything but the customers that decisions follow from."""
@@ -154,94 +224,9 @@ class ScoringJob:
             sources=sources,
             edges=decider.edges,
             batch_rows=self.settings.batch_rows,
+            limit_customers=self.settings.limit_customers,
             versions=[library_versions(), pa.__version__],
         )
-
-    def _to_do(
-        self, folder: Path, partitions: Mapping[str, Path], sizes: Mapping[str, int]
-    ) -> list[Partition]:
-        """Partitions without a part of their own; what is out of date is removed at once."""
-        common = self.fingerprint()
-        todo = []
-        for name in sizes:
-            mark = fingerprint(common=common, customers=content_hash(partitions[name]))
-            part, rejected = folder / "decisions" / name, folder / "rejected" / name
-            stamp = stamp_of(part)
-            if stamp is not None and stamp.fingerprint == mark:
-                kept = stamp_of(rejected) if rejected.exists() else None
-                has_its_rejected = kept is not None and kept.fingerprint == mark
-                if has_its_rejected == (stamp.counts.rejected > 0):
-                    continue
-            part.unlink(missing_ok=True)
-            rejected.unlink(missing_ok=True)
-            todo.append(Partition(name, partitions[name], mark))
-        return todo
-
-    def _score(self, todo: list[Partition], folder: Path, progress: Progress) -> dict[str, str]:
-        """Score partitions one after the other; the bad ones with their reasons."""
-        bad: dict[str, str] = {}
-        tasks = self._tasks(todo)
-        results = in_order(self._work, tasks, self.threads, self.settings.read_ahead)
-        for partition in todo:
-            try:
-                self._write(partition, results, folder, progress)
-            except _BadPartitionError as error:
-                bad[partition.name] = str(error)
-                logger.warning("%s is left out: %s", partition.name, error)
-        return bad
-
-    def _write(
-        self,
-        partition: Partition,
-        results: Iterator[tuple[Task, DecidedBatch | str | None]],
-        folder: Path,
-        progress: Progress,
-    ) -> None:
-        """Take a partition's results off the stream and write its part."""
-        counts, rejected, error = Counts(), [], None
-        with PartWriter(folder / "decisions" / partition.name, DECISIONS) as writer:
-            for _, result in results:
-                if result is None:
-                    break
-                if isinstance(result, str):
-                    error = error or result
-                    continue
-                writer.write(result.decisions)
-                counts.add(result.counts)
-                progress.advance(result.counts.decided + result.counts.rejected)
-                if len(result.rejected):
-                    rejected.append(result.rejected)
-            if error is not None:
-                raise _BadPartitionError(error)
-            stamp = Stamp(partition.fingerprint, counts)
-            write_rejected(folder / "rejected" / partition.name, rejected, stamp)
-            writer.finish(stamp)
-
-    def _tasks(self, todo: list[Partition]) -> Iterator[Task]:
-        needed = columns_asked(self.decider.engine.columns, self.decider.settings)
-        for partition in todo:
-            try:
-                yield from _batches(
-                    partition,
-                    needed,
-                    self.decider.engine.columns.columns,
-                    self.settings.batch_rows,
-                )
-            except UNREADABLE as error:
-                yield Task(partition, error=str(error))
-            yield Task(partition)
-
-    def _work(self, task: Task) -> tuple[Task, DecidedBatch | str | None]:
-        if task.error is not None or task.batch is None:
-            return task, task.error
-        try:
-            return task, self.decider.decide(task.batch, task.first_row, task.repeated)
-        except UNREADABLE as error:
-            return task, str(error)
-
-
-class _BadPartitionError(Exception):
-    pass
 
 
 def _sizes(partitions: Mapping[str, Path]) -> tuple[dict[str, int], dict[str, str]]:
@@ -256,25 +241,15 @@ def _sizes(partitions: Mapping[str, Path]) -> tuple[dict[str, int], dict[str, st
     return sizes, bad
 
 
-def _batches(
-    partition: Partition, asked: list[str], features: list[str], batch_rows: int
-) -> Iterator[Task]:
-    """Batches of a partition, with the rows whose customer occurs before in it."""
-    with pq.ParquetFile(partition.path, memory_map=False) as file:
-        names = set(file.schema_arrow.names)
-        lost = [c for c in ("customer_id", *features) if c not in names]
-        if lost:
-            raise DataError(f"it has no columns {lost}; it has {sorted(names)}.")
-        repeated = _repeated(file)
-        first_row = 0
-        for batch in file.iter_batches(
-            batch_rows, columns=[c for c in asked if c in names], use_threads=False
-        ):
-            yield Task(partition, batch, first_row, repeated)
-            first_row += batch.num_rows
+def _known_prices(folder: Path, mark: str) -> Prices | None:
+    """Prices that were found for these very customers and settings."""
+    try:
+        state = json.loads((folder / PRICES).read_text(encoding="utf-8"))
+        return Prices.from_state(state) if state["fingerprint"] == mark else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
-def _repeated(file: pq.ParquetFile) -> NDArray[np.int64]:
-    """Rows whose customer occurs in an earlier row."""
-    ids = file.read(columns=["customer_id"], use_threads=False).column(0).to_pandas()
-    return np.flatnonzero(ids.duplicated().to_numpy()).astype(np.int64)
+def _account(folder: Path) -> object:
+    state = json.loads((folder / PRICES).read_text(encoding="utf-8"))
+    return Prices.from_state(state).to_dict()

@@ -135,6 +135,15 @@ class PartWriter:
         self._staging.unlink(missing_ok=True)
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file that is there completely or not at all."""
+    staging = path.with_name(f"{path.name}{INCOMPLETE}")
+    staging.write_text(text, encoding="utf-8")
+    _to_disk(staging)
+    staging.replace(path)
+    _to_disk(path.parent)
+
+
 def _to_disk(path: Path) -> None:
     """Wait until a file, or a folder's list of names, is on the disk."""
     handle = os.open(path, os.O_RDONLY)

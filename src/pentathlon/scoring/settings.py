@@ -16,6 +16,9 @@ class ScoringSettings(BaseModel):
         Customers that a thread decides at once. Memory grows with it and with nothing else.
     read_ahead : int
         Batches that are read while threads are busy.
+    limit_customers : int
+        Customers in memory at a time while the prices of limits are found; with no more
+        customers than that the plan is the best there is, with more it is nearly.
     max_rejected_share : float
         Largest share of customers that cannot be used; with more, nothing may be sent.
     max_shift : float
@@ -32,6 +35,7 @@ class ScoringSettings(BaseModel):
 
     batch_rows: Annotated[int, Field(ge=1)] = 65_536
     read_ahead: Annotated[int, Field(ge=0)] = 2
+    limit_customers: Annotated[int, Field(ge=1_000)] = 1_000_000
     max_rejected_share: Annotated[float, Field(ge=0, le=1)] = 0.01
     max_shift: Annotated[float, Field(gt=0)] = 0.25
     reference_customers: Annotated[int, Field(ge=100)] = 50_000
