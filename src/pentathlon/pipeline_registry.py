@@ -13,6 +13,7 @@ from pentathlon.pipelines import (
     order_value,
     plan,
     reporting,
+    scoring,
     simulate,
     training,
 )
@@ -25,7 +26,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     -------
     dict of str to Pipeline
         Each stage by name; ``engine``, every stage from the raw file to the report; and
-        ``__default__``, the same behind a simulated retailer.
+        ``__default__``, the same behind a simulated retailer. ``scoring`` is run by itself.
     """
     stages = {
         "data_processing": data_processing.create_pipeline(),
@@ -49,6 +50,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     return {
         "simulate": simulated,
         **stages,
+        "scoring": scoring.create_pipeline(),
         "engine": engine,
         "__default__": sum(after_simulation.values(), simulated),
     }

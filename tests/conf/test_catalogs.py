@@ -28,6 +28,8 @@ UNVERSIONED = {
         ("customer_attributes", "suppression_list", "contact_history", "purchase_history"),
         "the user's own file, like raw_customers",
     ),
+    "customers_to_score": "the user's own folder, like raw_customers",
+    "scored_decisions": "continued from run to run",
     "truth": "belongs to simulated_customers and lies beside it",
     **{f"{model}_study_store": "continued from run to run" for model in MODEL_NAMES},
 }

@@ -48,7 +48,10 @@ def test_each_stage_is_a_package_with_its_wiring_and_its_nodes(stages):
 
 
 def test_the_registry_has_the_stages_and_what_is_put_together_from_them(registry, stages):
-    everything = {node.name for pipeline in stages.values() for node in pipeline.nodes}
+    # Scoring is a night's work of its own, with the engine that a run has saved.
+    everything = {
+        node.name for stage, p in stages.items() if stage != "scoring" for node in p.nodes
+    }
     default = {node.name for node in registry["__default__"].nodes}
     engine = {node.name for node in registry["engine"].nodes}
     assert default == everything

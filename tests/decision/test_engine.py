@@ -379,3 +379,21 @@ def test_a_patch_release_is_no_reason_to_refuse(copy: Path) -> None:
     patched = {"scikit-learn": f"{major}.{minor}.99", "numpy": "1.0.0", "pentathlon": "0.0.1"}
     edit(versions=versions | patched)(copy)
     assert DecisionEngine.load(copy).policy == "personalised"
+
+
+def test_a_compiled_engine_decides_as_the_engine_itself(
+    engine: DecisionEngine, retailer: Any
+) -> None:
+    fast = engine.compiled(threads=2).decide(retailer.customers)
+    whole = engine.decide(retailer.customers)
+    pd.testing.assert_frame_equal(fast, whole, rtol=2e-6)
+    assert fast["message"].tolist() == whole["message"].tolist()
+
+
+def test_a_compiled_engine_decides_a_customer_alone_to_the_last_bit(
+    engine: DecisionEngine, retailer: Any
+) -> None:
+    fast = engine.compiled()
+    together = fast.decide(retailer.customers).iloc[:40]
+    alone = [fast.decide(retailer.customers.iloc[[i]]) for i in range(40)]
+    pd.testing.assert_frame_equal(pd.concat(alone, ignore_index=True), together, check_exact=True)

@@ -3,11 +3,14 @@
 from pentathlon.datasets.artifact import ArtifactDataset
 from pentathlon.datasets.customer_file import CustomerFileDataset
 from pentathlon.datasets.optional import OptionalTableDataset
+from pentathlon.datasets.scored import ParquetFolderDataset, ScoredDataset
 from pentathlon.datasets.study_store import StudyStoreDataset
 
 __all__ = [
     "ArtifactDataset",
     "CustomerFileDataset",
     "OptionalTableDataset",
+    "ParquetFolderDataset",
+    "ScoredDataset",
     "StudyStoreDataset",
 ]

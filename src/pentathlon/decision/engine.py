@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,7 @@ from pentathlon.decision.shrinkage import ContrastShrinkage
 from pentathlon.errors import ArtifactError, ParameterError
 from pentathlon.features import DesignBuilder, build_features
 from pentathlon.fusion import FusionModel
+from pentathlon.models.compiled import compiled
 from pentathlon.models.order_value import OrderValueModel
 from pentathlon.models.protocol import ResponseModel
 from pentathlon.models.registry import model_class
@@ -75,6 +76,8 @@ class DecisionEngine:
         Whose contrasts between messages count; by default the fused ones.
     router : Router or None
         Groups of customers and what each of them gets.
+    digest : str
+        SHA-256 of the engine's files, where it was loaded; else empty.
     """
 
     messages: MessageSet
@@ -88,6 +91,7 @@ class DecisionEngine:
     constant_worth: tuple[float, ...] = ()
     blend: ContrastBlend = FUSED
     router: Router | None = None
+    digest: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         routed = [BY_SEGMENT, POLICY_TREE]
@@ -109,6 +113,22 @@ class DecisionEngine:
             policy=choice.policy,
             constant_worth=choice.constant_worth,
             router=choice.router,
+        )
+
+    def compiled(self, threads: int = 1) -> DecisionEngine:
+        """The same engine, its predictions compiled for many customers.
+
+        A customer's numbers are then the same bits alone, in a batch and on any number of threads.
+
+        Parameters
+        ----------
+        threads : int
+            Of each model's prediction.
+        """
+        return replace(
+            self,
+            models={name: compiled(model, threads) for name, model in self.models.items()},
+            order_value=replace(self.order_value, level=compiled(self.order_value.level, threads)),
         )
 
     def predict(self, features: pd.DataFrame) -> Prediction:
@@ -306,6 +326,7 @@ class DecisionEngine:
                 if manifest["format"] > NO_BLEND
                 else FUSED,
                 router=Router.from_dict(manifest["router"]) if manifest.get("router") else None,
+                digest=manifest["digest"],
             )
         except (AttributeError, LookupError, TypeError, ValueError, ParameterError) as error:
             raise ArtifactError(

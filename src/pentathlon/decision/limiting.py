@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -73,10 +73,7 @@ def resolve_limits(
     limits : list of Limit
     segment : ndarray of int64, shape (n,)
     """
-    n = len(screen)
-    code = np.zeros(n, dtype=np.int64)
-    for scope in screen.scopes.values():
-        code = 2 * code + scope
+    code = scope_code(screen)
     mandated = screen.mandatory >= 0
     if any(limit.of == "share_of_emails" for limit in limits):
         code = 2 * code + mandated
@@ -84,19 +81,64 @@ def resolve_limits(
     complaint, level = np.unique(screen.complaint, return_inverse=True)
     if rate is not None:
         code = code * len(complaint) + level
-    _, first, segment = np.unique(code, return_index=True, return_inverse=True)
+    _, first, segment, customers = np.unique(
+        code, return_index=True, return_inverse=True, return_counts=True
+    )
+    scopes = {name: scope[first] for name, scope in screen.scopes.items()}
+    found = limits_over_segments(
+        limits, rate, scopes, screen.complaint[first], customers, messages, share, mandated[first]
+    )
+    return found, segment
+
+
+def scope_code(screen: Screen) -> NDArray[np.int64]:
+    """Which limits with conditions concern each customer, a bit for each, shape ``(n,)``."""
+    code = np.zeros(len(screen), dtype=np.int64)
+    for scope in screen.scopes.values():
+        code = 2 * code + scope
+    return code
+
+
+def limits_over_segments(
+    limits: Sequence[LimitSettings],
+    rate: float | None,
+    scopes: Mapping[str, NDArray[np.bool_]],
+    complaint: NDArray[np.float32],
+    customers: NDArray[np.integer],
+    messages: MessageSet,
+    share: float = 1.0,
+    mandated: NDArray[np.bool_] | None = None,
+) -> list[Limit]:
+    """Limits in customers and currency, over segments of customers.
+
+    Parameters
+    ----------
+    limits : sequence of LimitSettings
+    rate : float or None
+        Largest complaint rate.
+    scopes : mapping of str to ndarray of bool, shape (n_segments,)
+        Segments that each limit with conditions concerns.
+    complaint : ndarray of float32, shape (n_segments,)
+        Probability of a complaint, where there is a largest rate.
+    customers : ndarray of int, shape (n_segments,)
+    messages : MessageSet
+    share : float
+        Share of all customers that these are.
+    mandated : ndarray of bool, shape (n_segments,), optional
+        Segments of customers who must get a message; shares of the e-mails leave them out.
+    """
     found = []
     for limit in limits:
-        inside = screen.scopes.get(limit.name)
+        inside = scopes.get(limit.name)
         concerned = None
-        size = n
+        size = int(customers.sum())
         if inside is not None:
-            concerned = tuple(np.flatnonzero(inside[first]).tolist())
-            size = int(inside.sum())
+            concerned = tuple(np.flatnonzero(inside).tolist())
+            size = int(customers[inside].sum())
             if not concerned:  # all customers have some; a few who are judged may have none
                 continue
         if limit.of == "share_of_emails":
-            chosen = np.flatnonzero(~mandated[first])
+            chosen = np.arange(len(customers)) if mandated is None else np.flatnonzero(~mandated)
             if concerned is not None:
                 chosen = np.intersect1d(chosen, concerned)
             found += _shares_of_emails(limit, messages, tuple(chosen.tolist()))
@@ -117,10 +159,10 @@ def resolve_limits(
         )
     if rate is not None:
         # Complaints - rate x e-mails <= 0 is a limit whose use depends on the customer.
-        excess = (screen.complaint[first].astype(np.float64) - rate).tolist()
+        excess = (complaint.astype(np.float64) - rate).tolist()
         e_mail = tuple(0.0 if m == CONTROL else 1.0 for m in messages)
         found.append(Limit(COMPLAINTS, e_mail, -np.inf, 0.0, None, tuple(excess)))
-    return found, segment
+    return found
 
 
 def _shares_of_emails(

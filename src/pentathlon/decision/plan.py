@@ -20,6 +20,7 @@ from pentathlon.decision.limiting import (
 )
 from pentathlon.decision.presets import NOT_A_TOP_DEPARTMENT, Preset, top_departments
 from pentathlon.decision.rules.screen import Screen
+from pentathlon.decision.rules.settings import LimitSettings
 from pentathlon.decision.settings import SendingSettings
 from pentathlon.errors import DataError, ParameterError
 
@@ -58,6 +59,128 @@ class Plan:
     removed_by: NDArray[np.int8]
     limits: tuple[LimitOutcome, ...] = ()
     bound: float | None = None
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What each customer should get within rules, before limits bind all of them together.
+
+    Attributes
+    ----------
+    wanted : ndarray of int64, shape (n,)
+        What the policy would send if it could.
+    best : ndarray of int64, shape (n,)
+        The most valuable message that no rule removed, or the mandatory one.
+    worth, ranked : ndarray of float32, shape (n, n_messages)
+        Contact costs taken off; and with levers, minus infinity where a rule removed a message.
+    rules : tuple of str
+    removed_by : ndarray of int8, shape (n, n_messages)
+    limits : tuple of LimitSettings
+        Of the settings, and those that a preset amounts to.
+    screen : Screen
+    settings : SendingSettings
+    messages : MessageSet
+    campaign : str
+    """
+
+    wanted: NDArray[np.int64]
+    best: NDArray[np.int64]
+    worth: NDArray[np.float32]
+    ranked: NDArray[np.float32]
+    rules: tuple[str, ...]
+    removed_by: NDArray[np.int8]
+    limits: tuple[LimitSettings, ...]
+    screen: Screen
+    settings: SendingSettings
+    messages: MessageSet
+    campaign: str
+
+    @property
+    def mandatory(self) -> NDArray[np.bool_]:
+        """Customers who must get a message, shape ``(n,)``."""
+        return self.screen.mandatory >= 0
+
+    def drawn(self, choice: NDArray[np.int64], ranking: NDArray[np.floating]) -> Draw:
+        """What is sent after chance had its part."""
+        drawn = explore(
+            self.screen.customer_id,
+            choice,
+            ranking,
+            self.settings.exploration,
+            campaign=self.campaign,
+            control=self.messages.control,
+            eligible=self.removed_by == 0,
+        )
+        return _mandated(drawn, self.screen.mandatory)
+
+    def given(self, draw: Draw) -> NDArray[np.bool_]:
+        """Customers whose message limits find given, shape ``(n,)``."""
+        return self.mandatory | np.isin(draw.decided_by, (BY_CHANCE, BY_HOLDOUT))
+
+    def planned(
+        self,
+        choice: NDArray[np.int64],
+        ranking: NDArray[np.floating],
+        outcomes: tuple[LimitOutcome, ...] = (),
+        bound: float | None = None,
+    ) -> Plan:
+        """The plan that sends ``choice``, but for what is mandatory and left to chance."""
+        choice = np.where(self.mandatory, self.best, choice).astype(np.int64)
+        draw = self.drawn(choice, ranking)
+        decided_by = draw.decided_by.copy()
+        moved = (decided_by == BY_POLICY) & (choice != self.wanted)
+        decided_by[moved] = np.where(choice[moved] == self.best[moved], BY_RULE, BY_LIMIT)
+        return Plan(
+            replace(draw, decided_by=decided_by),
+            self.wanted,
+            choice,
+            self.worth,
+            self.rules,
+            self.removed_by,
+            outcomes,
+            bound,
+        )
+
+
+def make_wishes(
+    worth: NDArray[np.float32],
+    preferred: NDArray[np.integer],
+    screen: Screen,
+    settings: SendingSettings,
+    messages: MessageSet,
+    campaign: str = "",
+    supported: Sequence[float] = (),
+) -> Wishes:
+    """Find what each customer should get within rules; see :func:`make_plan`."""
+    n, n_messages = worth.shape
+    rows = np.arange(n)
+    wanted: NDArray[np.int64] = preferred.astype(np.int64)
+    rules, removed_by = screen.rules, screen.removed_by
+    e_mails = [k for k in range(n_messages) if k != messages.control]
+    if screen.contact_cost.any():
+        worth = worth.copy()
+        worth[:, e_mails] -= screen.contact_cost[:, None]
+    mandatory = screen.mandatory >= 0
+    limits = settings.limits
+    if settings.top_departments is not None:
+        preset = top_departments(settings.top_departments, worth, supported, messages)
+        rules, removed_by = _ask_preset(preset, rules, removed_by, screen.mandatory)
+        limits = (*limits, *preset.limits)
+    if settings.rules.minimum_gain is not None:
+        rules, removed_by = _ask_minimum_gain(
+            worth, settings.rules.minimum_gain, rules, removed_by, messages, ~mandatory
+        )
+    eligible = removed_by == 0
+    _check_someone_left(eligible, rules, removed_by)
+    competing = _levered(worth, settings.levers, messages)
+    ranked = np.where(eligible, competing, np.float32(-np.inf))
+    best = np.asarray(ranked.argmax(axis=1), dtype=np.int64)
+    may_prefer = eligible[rows, wanted] & (ranked[rows, wanted] == ranked[rows, best])
+    best = np.where(may_prefer, wanted, best).astype(np.int64)
+    best[mandatory] = screen.mandatory[mandatory]
+    return Wishes(
+        wanted, best, worth, ranked, rules, removed_by, limits, screen, settings, messages, campaign
+    )
 
 
 def make_plan(
@@ -104,77 +227,26 @@ def make_plan(
     DataError
         When rules leave a customer no message at all.
     """
-    n, n_messages = worth.shape
-    rows = np.arange(n)
-    wanted: NDArray[np.int64] = preferred.astype(np.int64)
-    rules, removed_by = screen.rules, screen.removed_by
-    e_mails = [k for k in range(n_messages) if k != messages.control]
-    if screen.contact_cost.any():
-        worth = worth.copy()
-        worth[:, e_mails] -= screen.contact_cost[:, None]
-    mandatory = screen.mandatory >= 0
-    asked = settings.limits
-    if settings.top_departments is not None:
-        preset = top_departments(settings.top_departments, worth, supported, messages)
-        rules, removed_by = _ask_preset(preset, rules, removed_by, screen.mandatory)
-        asked = (*asked, *preset.limits)
-    if settings.rules.minimum_gain is not None:
-        rules, removed_by = _ask_minimum_gain(
-            worth, settings.rules.minimum_gain, rules, removed_by, messages, ~mandatory
-        )
-    eligible = removed_by == 0
-    _check_someone_left(eligible, rules, removed_by)
-    competing = _levered(worth, settings.levers, messages)
-    ranked = np.where(eligible, competing, np.float32(-np.inf))
-    best = np.asarray(ranked.argmax(axis=1), dtype=np.int64)
-    may_prefer = eligible[rows, wanted] & (ranked[rows, wanted] == ranked[rows, best])
-    best = np.where(may_prefer, wanted, best).astype(np.int64)
-    best[mandatory] = screen.mandatory[mandatory]
-
-    def left_to_chance(choice: NDArray[np.int64], ranking: NDArray[np.floating]) -> Draw:
-        drawn = explore(
-            screen.customer_id,
-            choice,
-            ranking,
-            settings.exploration,
-            campaign=campaign,
-            control=messages.control,
-            eligible=eligible,
-        )
-        return _mandated(drawn, screen.mandatory)
-
-    draw = left_to_chance(best, ranked)
-    planned, bound = best, None
-    outcomes: tuple[LimitOutcome, ...] = ()
-    limits, segment = resolve_limits(asked, settings.rules.pressure, screen, messages, share)
-    if limits:
-        relax = order_of_giving_way(asked)
-        system = LimitSystem.of(limits, int(segment.max(initial=0)) + 1, n_messages)
-        ranking: NDArray[np.floating] = ranked
-        if settings.exploration.share > 0 and settings.exploration.among == "top_two":
-            # Limits move the second best, too: draw between the two that are best at their prices.
-            first = within_limits(ranked, system, segment, relax, best, mandatory)
-            ranking = ranked - first.table[segment]
-            draw = left_to_chance(first.choice, ranking)
-        given = mandatory | np.isin(draw.decided_by, (BY_CHANCE, BY_HOLDOUT))
-        found = within_limits(ranked, system, segment, relax, draw.choice, given)
-        planned = np.where(mandatory, best, found.choice)
-        draw = left_to_chance(planned, ranking)
-        outcomes = limit_outcomes(asked, system, found, segment, draw.choice, messages)
-        bound = found.bound
-    decided_by = draw.decided_by.copy()
-    moved = (decided_by == BY_POLICY) & (planned != wanted)
-    decided_by[moved] = np.where(planned[moved] == best[moved], BY_RULE, BY_LIMIT)
-    return Plan(
-        replace(draw, decided_by=decided_by),
-        wanted,
-        planned,
-        worth,
-        rules,
-        removed_by,
-        outcomes,
-        bound,
+    wishes = make_wishes(worth, preferred, screen, settings, messages, campaign, supported)
+    ranked = wishes.ranked
+    limits, segment = resolve_limits(
+        wishes.limits, settings.rules.pressure, screen, messages, share
     )
+    if not limits:
+        return wishes.planned(wishes.best, ranked)
+    draw, given = wishes.drawn(wishes.best, ranked), wishes.mandatory
+    relax = order_of_giving_way(wishes.limits)
+    system = LimitSystem.of(limits, int(segment.max(initial=0)) + 1, len(messages))
+    ranking: NDArray[np.floating] = ranked
+    if settings.exploration.share > 0 and settings.exploration.among == "top_two":
+        # Limits move the second best, too: draw between the two that are best at their prices.
+        first = within_limits(ranked, system, segment, relax, wishes.best, given)
+        ranking = ranked - first.table[segment]
+        draw = wishes.drawn(wishes.best, ranking)
+    found = within_limits(ranked, system, segment, relax, draw.choice, wishes.given(draw))
+    plan = wishes.planned(found.choice, ranking)
+    outcomes = limit_outcomes(wishes.limits, system, found, segment, plan.draw.choice, messages)
+    return replace(plan, limits=outcomes, bound=found.bound)
 
 
 def _ask_preset(

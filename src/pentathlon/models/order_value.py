@@ -136,14 +136,14 @@ class GammaLevel:
         from sklearn.linear_model import GammaRegressor
 
         p = GammaParameters.model_validate(dict(parameters))
-        x = _clipped(builder.standardise(orders.design).base)
+        x = clipped(builder.standardise(orders.design).base)
         model = GammaRegressor(alpha=p.alpha, solver="newton-cholesky", max_iter=100)
         model.fit(x, orders.value, sample_weight=orders.sampling_weight)
         return cls(builder, float(model.intercept_), np.asarray(model.coef_, dtype=np.float64))
 
     def predict(self, design: Design) -> NDArray[np.float64]:
         """Expected order value in currency, shape ``(n,)``."""
-        x = _clipped(self.builder.standardise(design).base)
+        x = clipped(self.builder.standardise(design).base)
         return np.exp(self.intercept + x @ self.coefficients)
 
     def save(self, folder: Path) -> None:
@@ -370,7 +370,7 @@ def cross_fit_order_value(
     return out
 
 
-def _clipped(x: NDArray[np.float32], limit: float = 6.0) -> NDArray[np.float64]:
+def clipped(x: NDArray[np.float32], limit: float = 6.0) -> NDArray[np.float64]:
     """Standardised columns held within ``limit`` spreads.
 
     A log link turns one extreme customer into an absurd order value.

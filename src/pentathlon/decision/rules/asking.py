@@ -58,6 +58,8 @@ def screen_customers(
     limits: Sequence[LimitSettings] = (),
     sources: Sources = NO_SOURCES,
     on: date | None = None,
+    *,
+    in_part: bool = False,
 ) -> Screen:
     """Ask every rule about every customer.
 
@@ -72,6 +74,8 @@ def screen_customers(
     sources : Sources
     on : date, optional
         The campaign's; rules with windows and dates need it.
+    in_part : bool
+        Whether these are some of the customers only, of whom a limit need not concern any.
 
     Returns
     -------
@@ -102,7 +106,7 @@ def screen_customers(
             removed[fresh] = len(names)
     scopes = {limit.name: all_hold(limit.where, table) for limit in limits if limit.where}
     for name, scope in scopes.items():
-        if not scope.any():
+        if not scope.any() and not in_part:
             raise ParameterError(
                 f"decision.limits: '{name}' concerns nobody: no customer passes its conditions."
             )

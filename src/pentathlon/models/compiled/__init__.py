@@ -1,0 +1,5 @@
+"""Predictions compiled for speed: all messages of a customer at once, the same numbers."""
+
+from pentathlon.models.compiled.models import compiled
+
+__all__ = ["compiled"]

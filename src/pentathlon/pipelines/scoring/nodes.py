@@ -1,0 +1,123 @@
+"""Nodes of the pipeline."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pentathlon.decision import DecisionEngine
+from pentathlon.decision.rules import Sources
+from pentathlon.errors import DataError
+from pentathlon.models.settings import RandomnessSettings
+from pentathlon.pipelines.decision.params import DecisionParams
+from pentathlon.pipelines.evaluation.params import CampaignParams
+from pentathlon.pipelines.scoring.params import ScoringParams
+from pentathlon.scoring import (
+    BatchDecider,
+    Reference,
+    ScoredFolder,
+    ScoringJob,
+    partitions_table,
+    summarise,
+)
+
+logger = logging.getLogger(__name__)
+
+
+def score_training_customers(
+    decision_engine: DecisionEngine,
+    customers: pd.DataFrame,
+    settings: ScoringParams,
+    randomness: RandomnessSettings,
+) -> dict[str, Any]:
+    """Score customers of the training data, for the scores of others to be held against.
+
+    Returns
+    -------
+    dict
+        See :class:`pentathlon.scoring.Reference`.
+    """
+    engine = decision_engine.compiled(randomness.threads)
+    return Reference.of(engine, customers, settings.reference_customers, randomness.seed).to_dict()
+
+
+def plan_scoring(
+    decision_engine: DecisionEngine,
+    customers_to_score: Path,
+    customer_attributes: pd.DataFrame | None,
+    suppression_list: pd.DataFrame | None,
+    contact_history: pd.DataFrame | None,
+    purchase_history: pd.DataFrame | None,
+    scoring_reference: dict[str, Any],
+    decision: DecisionParams,
+    campaign: CampaignParams,
+    settings: ScoringParams,
+    randomness: RandomnessSettings,
+) -> ScoringJob:
+    """Put together what scoring needs; it happens while its decisions are saved.
+
+    Parameters
+    ----------
+    decision_engine : DecisionEngine
+    customers_to_score : Path
+        Folder of Parquet files.
+    customer_attributes, suppression_list, contact_history, purchase_history : DataFrame or None
+        What else rules may know of customers.
+    scoring_reference : dict
+    decision : DecisionParams
+        Rules, levers and exploration.
+    campaign : CampaignParams
+    settings : ScoringParams
+    randomness : RandomnessSettings
+        Its threads are those of the whole run.
+    """
+    decider = BatchDecider(
+        engine=decision_engine.compiled(),
+        settings=decision,
+        campaign=campaign.name,
+        on=campaign.date,
+        sources=Sources(customer_attributes, suppression_list, contact_history, purchase_history),
+        edges=Reference.from_dict(scoring_reference).edges,
+    )
+    return ScoringJob(customers_to_score, decider, settings, randomness.threads)
+
+
+def sum_up(
+    scored_decisions: ScoredFolder, scoring_reference: dict[str, Any], settings: ScoringParams
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Count what was decided, and check it before anything may be sent.
+
+    Returns
+    -------
+    scoring_summary : dict
+    scored_partitions : DataFrame
+        See :mod:`pentathlon.scoring.results`.
+    """
+    summary = summarise(scored_decisions, Reference.from_dict(scoring_reference), settings)
+    run = summary["run"]
+    logger.info(
+        "%s customers decided, %s of them now in %.0f s (%s a second); expected profit %s",
+        f"{summary['customers']:,}",
+        f"{run['customers_scored']:,}",
+        run["seconds"],
+        f"{run['customers_a_second']:,.0f}",
+        f"{summary['expected_profit']:,.0f}",
+    )
+    return summary, partitions_table(scored_decisions)
+
+
+def check_before_sending(scoring_summary: dict[str, Any]) -> None:
+    """Stop a run whose decisions must not be sent.
+
+    Raises
+    ------
+    DataError
+        Saying why.
+    """
+    if not scoring_summary["may_be_sent"]:
+        problems = "\n".join(f"  {problem}" for problem in scoring_summary["problems"])
+        raise DataError(f"Nothing of this may be sent:\n{problems}")
+    logger.info("the scores are distributed as in the training data; these may be sent")

@@ -1,0 +1,257 @@
+"""A scoring run: partitions of customers in, partitions of decisions out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from threadpoolctl import threadpool_limits
+
+from pentathlon.decision.manifest import library_versions
+from pentathlon.errors import DataError, ParameterError
+from pentathlon.scoring.batch import DECISIONS, BatchDecider, DecidedBatch
+from pentathlon.scoring.cleaning import columns_asked
+from pentathlon.scoring.parts import (
+    content_hash,
+    fingerprint,
+    partitions_in,
+    remove_incomplete,
+    remove_strangers,
+    write_whole,
+)
+from pentathlon.scoring.passes import UNREADABLE, Columns, Partition, Pass, Task
+from pentathlon.scoring.prices import Prices, find_prices
+from pentathlon.scoring.settings import ScoringSettings
+from pentathlon.scoring.spill import Spill, spill_schema
+from pentathlon.scoring.stream import Progress
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 1
+RUN, PRICES = "run.json", "prices.json"
+DECIDED, REJECTED, SPILLED = "decisions", "rejected", "scores"
+
+
+@dataclass(frozen=True)
+class ScoringJob:
+    """Customers, how to decide them, and how to go about it.
+
+    Attributes
+    ----------
+    customers : Path
+        Folder of Parquet files.
+    decider : BatchDecider
+        Its engine was loaded from where it was saved.
+    settings : ScoringSettings
+    threads : int
+        Of the whole run.
+    """
+
+    customers: Path
+    decider: BatchDecider
+    settings: ScoringSettings = field(default_factory=ScoringSettings)
+    threads: int = 1
+
+    def write_to(self, folder: Path) -> None:
+        """Score what is not scored yet, and leave nothing that is out of date.
+
+        Parameters
+        ----------
+        folder : Path
+            Gets ``decisions/`` and ``rejected/``, a file for each partition, and ``run.json``;
+            with limits also ``scores/``, what the first pass found, and ``prices.json``.
+
+        Raises
+        ------
+        DataError
+            Without a partition, or when none can be used.
+        InfeasibleError
+            When limits cannot hold together.
+        """
+        started = time.monotonic()
+        paths = partitions_in(self.customers)
+        if not paths:
+            raise DataError(f"There is no Parquet file in {self.customers}.")
+        for kind in (DECIDED, REJECTED, SPILLED):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            remove_incomplete(folder / kind)
+            remove_strangers(folder / kind, paths)
+        sizes, bad = _sizes(paths)
+        common = self.fingerprint()
+        partitions = [
+            Partition(name, paths[name], fingerprint(common=common, rows=content_hash(paths[name])))
+            for name in sizes
+        ]
+        with threadpool_limits(1):
+            if self.decider.limited:
+                fresh, before = self._twice(folder, partitions, sizes, bad)
+            else:
+                fresh, before = self._run(self._deciding(folder), partitions, sizes, bad)
+        for name in bad:
+            self._deciding(folder).remove(name)
+            (folder / SPILLED / name).unlink(missing_ok=True)
+        if len(bad) == len(paths):
+            name, reason = next(iter(bad.items()))
+            raise DataError(f"No partition can be used, for example {name}: {reason}")
+        seconds = time.monotonic() - started
+        report = {
+            "seconds": seconds,
+            "customers_scored": fresh,
+            "customers_a_second": fresh / max(seconds, 1e-9),
+            "partitions": len(paths),
+            "partitions_scored_before": before,
+            "rejected_partitions": bad,
+            "limits": _account(folder) if self.decider.limited else None,
+        }
+        (folder / RUN).write_text(json.dumps(report, indent=1), encoding="utf-8")
+
+    def _run(
+        self,
+        work: Pass,
+        partitions: list[Partition],
+        sizes: Mapping[str, int],
+        bad: dict[str, str],
+    ) -> tuple[int, int]:
+        """Make a pass over what it has not done yet; rows done now, and parts done before."""
+        todo = work.to_do(partitions)
+        fresh, total = sum(sizes[p.name] for p in todo), sum(sizes[p.name] for p in partitions)
+        before = len(partitions) - len(todo)
+        if before:
+            logger.info("%d of %d partitions are there already", before, len(partitions))
+        progress = Progress(total, total - fresh, self.settings.progress_seconds)
+        bad |= work.run(todo, progress)
+        return fresh, before
+
+    def _twice(
+        self,
+        folder: Path,
+        partitions: list[Partition],
+        sizes: Mapping[str, int],
+        bad: dict[str, str],
+    ) -> tuple[int, int]:
+        """Score everybody, find the prices of the limits, decide everybody at them."""
+        if (
+            _known_prices(folder, fingerprint(**{p.name: p.fingerprint for p in partitions}))
+            is None
+        ):
+            for partition in partitions:  # whatever was decided, it was at other prices
+                self._deciding(folder).remove(partition.name)
+        fresh, before = self._run(self._spilling(folder), partitions, sizes, bad)
+        good = [p for p in partitions if p.name not in bad]
+        mark = fingerprint(**{p.name: p.fingerprint for p in good})
+        prices = _known_prices(folder, mark)
+        if prices is None and good:
+            messages = self.decider.engine.messages
+            logger.info("finding the prices of limits")
+            prices = find_prices(
+                Spill([(p.name, folder / SPILLED / p.name) for p in good], len(messages)),
+                self.decider.settings,
+                messages,
+                self.settings.limit_customers,
+            )
+            text = json.dumps({"fingerprint": mark, **prices.to_state()}, sort_keys=True)
+            write_whole(folder / PRICES, text)
+        at_prices = fingerprint(prices=None if prices is None else prices.to_state())
+        priced = [
+            replace(p, fingerprint=fingerprint(part=p.fingerprint, prices=at_prices)) for p in good
+        ]
+        decider = replace(self.decider, prices=prices)
+        work = replace(self, decider=decider)._deciding(folder, folder / SPILLED)
+        self._run(work, priced, sizes, bad)
+        return fresh, before
+
+    def _deciding(self, folder: Path, spill: Path | None = None) -> Pass:
+        def decide(task: Task) -> DecidedBatch:
+            assert task.batch is not None
+            return self.decider.decide(
+                task.batch, task.first_row, task.repeated, task.partition.name, task.scores
+            )
+
+        return Pass(
+            folder / DECIDED,
+            folder / REJECTED,
+            spill,
+            DECISIONS,
+            self._columns(),
+            decide,
+            self.settings,
+            self.threads,
+        )
+
+    def _spilling(self, folder: Path) -> Pass:
+        def spill(task: Task) -> DecidedBatch:
+            assert task.batch is not None
+            return self.decider.spill(task.batch, task.first_row, task.repeated)
+
+        schema = spill_schema(self.decider.engine.messages)
+        columns = self._columns()
+        return Pass(
+            folder / SPILLED, None, None, schema, columns, spill, self.settings, self.threads
+        )
+
+    def _columns(self) -> Columns:
+        features = self.decider.engine.columns
+        return Columns(
+            tuple(features.columns), tuple(columns_asked(features, self.decider.settings))
+        )
+
+    def fingerprint(self) -> str:
+        """SHA-256 of everything but the customers that decisions follow from."""
+        decider, engine = self.decider, self.decider.engine
+        if not engine.digest:
+            raise ParameterError(
+                "Only an engine that was saved and loaded again can be told from others; save "
+                "this one, load it, and score with that."
+            )
+        sources = {
+            name: None if table is None else fingerprint(rows=table.to_csv(index=False))
+            for name, table in vars(decider.sources).items()
+        }
+        return fingerprint(
+            format=FORMAT,
+            engine=engine.digest,
+            policy=[engine.policy, engine.constant_worth, engine.shrinkage.to_dict()],
+            blend=engine.blend.to_dict(),
+            router=None if engine.router is None else engine.router.to_dict(),
+            fusion=engine.fusion.to_dict(),
+            messages=engine.messages.to_dict(),
+            settings=decider.settings.model_dump(mode="json"),
+            campaign=[decider.campaign, decider.on],
+            sources=sources,
+            edges=decider.edges,
+            batch_rows=self.settings.batch_rows,
+            limit_customers=self.settings.limit_customers,
+            versions=[library_versions(), pa.__version__],
+        )
+
+
+def _sizes(partitions: Mapping[str, Path]) -> tuple[dict[str, int], dict[str, str]]:
+    """Rows of every partition that can be opened, and what is wrong with the others."""
+    sizes, bad = {}, {}
+    for name, path in partitions.items():
+        try:
+            sizes[name] = int(pq.read_metadata(path).num_rows)
+        except UNREADABLE as error:
+            bad[name] = f"it is no Parquet file: {error}"
+            logger.warning("%s is left out: %s", name, bad[name])
+    return sizes, bad
+
+
+def _known_prices(folder: Path, mark: str) -> Prices | None:
+    """Prices that were found for these very customers and settings."""
+    try:
+        state = json.loads((folder / PRICES).read_text(encoding="utf-8"))
+        return Prices.from_state(state) if state["fingerprint"] == mark else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def _account(folder: Path) -> object:
+    state = json.loads((folder / PRICES).read_text(encoding="utf-8"))
+    return Prices.from_state(state).to_dict()

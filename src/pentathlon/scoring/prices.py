@@ -1,0 +1,386 @@
+"""Limits on customers who are never in memory together: prices first, then decisions.
+
+Prices come from a random sample of bounded size by the exact solver. At these prices everybody
+is sent what is worth most after them, but for the customers nearest to a tie: they are solved
+exactly within what all others leave of the limits. So limits hold for all customers to the last
+e-mail, and the dual at the prices bounds what any other plan could earn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pentathlon.contract.messages import MessageSet
+from pentathlon.decision.allocation import LimitSystem, allocate
+from pentathlon.decision.limiting import (
+    LimitOutcome,
+    WithinLimits,
+    counts_of,
+    limit_outcomes,
+    limits_over_segments,
+    order_of_giving_way,
+    within_limits,
+)
+from pentathlon.decision.settings import SendingSettings
+from pentathlon.errors import ParameterError
+from pentathlon.scoring.spill import Block, Spill
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What messages cost beside themselves, so that limits hold.
+
+    Attributes
+    ----------
+    keys : ndarray of int64, shape (n_segments,)
+        Ascending; see :func:`pentathlon.scoring.spill.segment_keys`.
+    table : ndarray of float64, shape (n_segments, n_messages)
+        In currency.
+    exceptions : dict of str to (rows, messages)
+        Of each partition, customers near a tie who get another message than prices say.
+    outcomes : tuple of LimitOutcome
+    bound, profit : float
+        No plan within the limits is worth more than the bound; this one is worth the profit.
+    """
+
+    keys: NDArray[np.int64]
+    table: NDArray[np.float64]
+    exceptions: dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]
+    outcomes: tuple[LimitOutcome, ...]
+    bound: float
+    profit: float
+
+    def choose(
+        self,
+        partition: str,
+        rows: NDArray[np.int64],
+        key: NDArray[np.int64],
+        ranked: NDArray[np.float32],
+    ) -> NDArray[np.int64]:
+        """Message of each customer within the limits, shape ``(n,)``."""
+        segment = np.searchsorted(self.keys, key)
+        choice = np.asarray((ranked - self.table[segment]).argmax(axis=1), dtype=np.int64)
+        if partition in self.exceptions:
+            whose, messages = self.exceptions[partition]
+            at = np.searchsorted(whose, rows)
+            hit = np.flatnonzero(
+                (at < len(whose)) & (whose[np.minimum(at, len(whose) - 1)] == rows)
+            )
+            choice[hit] = messages[at[hit]]
+        return choice
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able account of the limits, without single customers."""
+        return {
+            "limits": [asdict(outcome) for outcome in self.outcomes],
+            "bound": self.bound,
+            "worth": self.profit,
+            "gap": max(0.0, self.bound - self.profit) / max(abs(self.bound), 1e-12),
+            "exceptions": sum(len(rows) for rows, _ in self.exceptions.values()),
+        }
+
+    def to_state(self) -> dict[str, Any]:
+        """Everything, JSON-able: the inverse of :meth:`from_state`."""
+        return {
+            "keys": self.keys.tolist(),
+            "table": self.table.tolist(),
+            "exceptions": {
+                name: [rows.tolist(), messages.tolist()]
+                for name, (rows, messages) in self.exceptions.items()
+            },
+            "outcomes": [asdict(outcome) for outcome in self.outcomes],
+            "bound": self.bound,
+            "profit": self.profit,
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Prices:
+        """Rebuild from :meth:`to_state`."""
+        return cls(
+            np.array(state["keys"], dtype=np.int64),
+            np.array(state["table"], dtype=np.float64),
+            {
+                name: (np.array(rows, dtype=np.int64), np.array(messages, dtype=np.int64))
+                for name, (rows, messages) in state["exceptions"].items()
+            },
+            tuple(LimitOutcome(**outcome) for outcome in state["outcomes"]),
+            float(state["bound"]),
+            float(state["profit"]),
+        )
+
+
+def find_prices(
+    spill: Spill,
+    settings: SendingSettings,
+    messages: MessageSet,
+    most: int,
+    seed: int = 0,
+) -> Prices:
+    """Solve the limits of all spilled customers.
+
+    Parameters
+    ----------
+    spill : Spill
+    settings : SendingSettings
+    messages : MessageSet
+    most : int
+        Customers in memory at a time; with no more than that, the optimum is exact.
+    seed : int
+        Of the sample.
+
+    Raises
+    ------
+    InfeasibleError
+        When the limits cannot hold together.
+    ParameterError
+        When a limit concerns nobody.
+    """
+    keys, customers = _segments(spill)
+    n = int(customers.sum())
+    if n == 0:
+        nothing = np.zeros((0, len(messages)))
+        return Prices(keys, nothing, {}, (), 0.0, 0.0)
+    system = _system(settings, keys, customers, messages)
+    sample = _sample(spill, min(1.0, most / n), seed)
+    share = len(sample.rows) / n
+    relax = order_of_giving_way(settings.limits)
+    segment, given = np.searchsorted(keys, sample.key), sample.given >= 0
+    found = within_limits(
+        sample.ranked,
+        _scaled(system, share),
+        segment,
+        relax,
+        np.maximum(sample.given, 0).astype(np.int64),
+        given,
+    )
+    return _settle(spill, system, keys, found, settings, messages, most, share)
+
+
+def _segments(spill: Spill) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Distinct keys, ascending, and how many customers have each."""
+    total: dict[int, int] = {}
+    for block in spill.blocks():
+        found, count = np.unique(block.key, return_counts=True)
+        for key, c in zip(found.tolist(), count.tolist(), strict=True):
+            total[key] = total.get(key, 0) + c
+    keys = sorted(total)
+    return np.array(keys, dtype=np.int64), np.array([total[k] for k in keys], dtype=np.int64)
+
+
+def _system(
+    settings: SendingSettings,
+    keys: NDArray[np.int64],
+    customers: NDArray[np.int64],
+    messages: MessageSet,
+) -> LimitSystem:
+    """Limits over the segments that the keys stand for."""
+    named = [limit.name for limit in settings.limits if limit.where]
+    code = keys >> 32
+    scopes = {
+        name: ((code >> (len(named) - 1 - i)) & 1).astype(np.bool_) for i, name in enumerate(named)
+    }
+    for name, inside in scopes.items():
+        if not inside.any():
+            raise ParameterError(
+                f"decision.limits: '{name}' concerns nobody: no customer passes its conditions."
+            )
+    complaint = (keys & 0xFFFFFFFF).astype(np.uint32).view(np.float32)
+    pressure = settings.rules.pressure
+    rate = None if pressure is None else pressure.max_complaint_rate
+    limits = limits_over_segments(settings.limits, rate, scopes, complaint, customers, messages)
+    return LimitSystem.of(limits, len(keys), len(messages))
+
+
+def _scaled(system: LimitSystem, share: float) -> LimitSystem:
+    """The limits of a sample."""
+    limits = [
+        replace(limit, minimum=limit.minimum * share, maximum=limit.maximum * share)
+        for limit in system.limits
+    ]
+    return LimitSystem.of(limits, *system.use.shape[1:])
+
+
+def _sample(spill: Spill, share: float, seed: int) -> Block:
+    """A random share of the customers, drawn block by block."""
+    kept = []
+    rng = np.random.default_rng(seed)
+    for block in spill.blocks():
+        if share < 1:
+            rows = np.flatnonzero(rng.random(len(block.rows)) < share)
+            block = _take(block, rows)  # noqa: PLW2901
+        kept.append(block)
+    return _joined(kept)
+
+
+def _settle(
+    spill: Spill,
+    system: LimitSystem,
+    keys: NDArray[np.int64],
+    found: WithinLimits,
+    settings: SendingSettings,
+    messages: MessageSet,
+    most: int,
+    share: float,
+) -> Prices:
+    """Fix everybody at the prices but those nearest to a tie, and solve for these exactly."""
+    near, counts, value = _nearest(spill, keys, found.table, most)
+    widened = np.asarray(found.allocation.slack) / share
+    wide = system.relaxed(widened)
+    left = wide.remaining(system.used(counts))
+    limits = [
+        replace(limit, minimum=float(low), maximum=float(high))
+        for limit, low, high in zip(left.limits, left.minimum, left.maximum, strict=True)
+    ]
+    segment = np.searchsorted(keys, near.key)
+    part = allocate(
+        near.ranked,
+        limits,
+        segment=segment,
+        n_segments=len(keys),
+        relax=order_of_giving_way(settings.limits),
+    )
+    choice = part.choice.astype(np.int64)
+    usual = (near.ranked - found.table[segment]).argmax(axis=1)
+    exceptions = _exceptions([name for name, _ in spill.parts], near, choice, usual)
+    counts = counts + _counts(segment, choice, counts)
+    costs = tuple(cost / share for cost in found.costs)
+    slack = widened + part.slack
+    account = replace(found, costs=costs, allocation=replace(found.allocation, slack=slack))
+    outcomes = _outcomes(settings, messages, wide, account, counts)
+    return Prices(
+        keys,
+        found.table,
+        exceptions,
+        outcomes,
+        _bound(spill, keys, found, wide),
+        value + part.profit,
+    )
+
+
+def _nearest(
+    spill: Spill, keys: NDArray[np.int64], table: NDArray[np.float64], most: int
+) -> tuple[Block, NDArray[np.float64], float]:
+    """Customers nearest to a tie at the prices, and what all others use and are worth."""
+    n_messages = table.shape[1]
+    counts, value = np.zeros(table.shape), 0.0
+    kept: list[Block] = []
+    margins: list[NDArray[np.float64]] = []
+    for block in spill.blocks():
+        segment = np.searchsorted(keys, block.key)
+        reduced = block.ranked - table[segment]
+        free = block.given < 0
+        choice = np.where(free, reduced.argmax(axis=1), block.given).astype(np.int64)
+        two = np.partition(reduced, n_messages - 2, axis=1)[:, -2:]
+        margin = np.where(free & np.isfinite(two[:, 0]), two[:, 1] - two[:, 0], np.inf)
+        counts += _counts(segment, choice, table)
+        value += float(block.ranked[np.arange(len(choice)), choice].sum(dtype=np.float64))
+        rows = np.flatnonzero(np.isfinite(margin))
+        kept.append(_take(block, rows))
+        margins.append(margin[rows])
+        if sum(map(len, margins)) > 2 * most:
+            kept, margins = _closest(kept, margins, most)
+    kept, _ = _closest(kept, margins, most)
+    near = _joined(kept)
+    segment = np.searchsorted(keys, near.key)
+    mine = (near.ranked - table[segment]).argmax(axis=1)
+    counts -= _counts(segment, mine, table)
+    value -= float(near.ranked[np.arange(len(mine)), mine].sum(dtype=np.float64))
+    return near, counts, value
+
+
+def _closest(
+    kept: list[Block], margins: list[NDArray[np.float64]], most: int
+) -> tuple[list[Block], list[NDArray[np.float64]]]:
+    margin = np.concatenate(margins)
+    if len(margin) <= most:
+        return kept, margins
+    edge = np.partition(margin, most - 1)[most - 1]
+    rows = [np.flatnonzero(m <= edge) for m in margins]
+    return (
+        [_take(block, r) for block, r in zip(kept, rows, strict=True)],
+        [m[r] for m, r in zip(margins, rows, strict=True)],
+    )
+
+
+def _bound(
+    spill: Spill, keys: NDArray[np.int64], found: WithinLimits, system: LimitSystem
+) -> float:
+    """The dual of all customers at the prices, in currency."""
+    total, taken = 0.0, np.zeros(found.table.shape)
+    for block in spill.blocks():
+        segment = np.searchsorted(keys, block.key)
+        free = block.given < 0
+        reduced = (block.ranked - found.table[segment])[free]
+        total += float(reduced.max(axis=1).sum()) if len(reduced) else 0.0
+        sent = block.given[~free].astype(np.int64)
+        taken += _counts(segment[~free], sent, taken)
+        total += float(block.ranked[~free][np.arange(len(sent)), sent].sum(dtype=np.float64))
+    return total + system.remaining(system.used(taken)).bound(found.allocation.prices)
+
+
+def _outcomes(
+    settings: SendingSettings,
+    messages: MessageSet,
+    system: LimitSystem,
+    found: WithinLimits,
+    counts: NDArray[np.float64],
+) -> tuple[LimitOutcome, ...]:
+    """What became of every limit, from customers counted by segment and message."""
+    cells = np.flatnonzero(counts.ravel())
+    segment, choice = cells // counts.shape[1], cells % counts.shape[1]
+    outcomes = limit_outcomes(settings.limits, system, found, segment, choice, messages)
+    used = system.used(counts)
+    return tuple(
+        replace(
+            outcome,
+            at_least=float(low),
+            at_most=float(high),
+            used=float(u),
+        )
+        for outcome, low, high, u in zip(
+            outcomes, system.minimum, system.maximum, used, strict=True
+        )
+    )
+
+
+def _exceptions(
+    parts: Sequence[str],
+    near: Block,
+    choice: NDArray[np.int64],
+    usual: NDArray[np.int64],
+) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    moved = np.flatnonzero(choice != usual)
+    found = {}
+    for part in np.unique(near.part[moved]):
+        mine = moved[near.part[moved] == part]
+        mine = mine[np.argsort(near.rows[mine])]
+        found[parts[part]] = (near.rows[mine], choice[mine])
+    return found
+
+
+def _counts(
+    segment: NDArray[np.int64], choice: NDArray[np.int64], like: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    n_segments, n_messages = like.shape
+    return counts_of(segment, choice, n_segments, n_messages)
+
+
+def _take(block: Block, rows: NDArray[np.int64]) -> Block:
+    return Block(
+        block.part[rows], block.rows[rows], block.key[rows], block.given[rows], block.ranked[rows]
+    )
+
+
+def _joined(blocks: Sequence[Block]) -> Block:
+    return Block(
+        np.concatenate([b.part for b in blocks]),
+        np.concatenate([b.rows for b in blocks]),
+        np.concatenate([b.key for b in blocks]),
+        np.concatenate([b.given for b in blocks]),
+        np.concatenate([b.ranked for b in blocks]),
+    )
