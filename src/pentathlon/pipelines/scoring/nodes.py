@@ -11,10 +11,10 @@ import pandas as pd
 from pentathlon.decision import DecisionEngine
 from pentathlon.decision.rules import Sources
 from pentathlon.errors import DataError
-from pentathlon.models.settings import RandomnessSettings
 from pentathlon.pipelines.decision.params import DecisionParams
 from pentathlon.pipelines.evaluation.params import CampaignParams
 from pentathlon.pipelines.scoring.params import ScoringParams
+from pentathlon.pipelines.training.params import RandomnessParams
 from pentathlon.scoring import (
     BatchDecider,
     Reference,
@@ -31,7 +31,7 @@ def score_training_customers(
     decision_engine: DecisionEngine,
     customers: pd.DataFrame,
     settings: ScoringParams,
-    randomness: RandomnessSettings,
+    randomness: RandomnessParams,
 ) -> dict[str, Any]:
     """Score customers of the training data, for the scores of others to be held against.
 
@@ -55,7 +55,7 @@ def plan_scoring(
     decision: DecisionParams,
     campaign: CampaignParams,
     settings: ScoringParams,
-    randomness: RandomnessSettings,
+    randomness: RandomnessParams,
 ) -> ScoringJob:
     """Put together what scoring needs; it happens while its decisions are saved.
 
@@ -71,7 +71,7 @@ def plan_scoring(
         Rules, levers and exploration.
     campaign : CampaignParams
     settings : ScoringParams
-    randomness : RandomnessSettings
+    randomness : RandomnessParams
         Its threads are those of the whole run.
     """
     decider = BatchDecider(
