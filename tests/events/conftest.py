@@ -76,6 +76,7 @@ def intake(tmp_path: Path) -> Callable[..., tuple[dict[str, pd.DataFrame], dict[
             for path in result.tables.path.iterdir()
             if path.is_dir()
         }
+        found["quarantine"] = pd.read_parquet(result.quarantine.path)
         return found, result.quality
 
     return run

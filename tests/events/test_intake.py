@@ -47,7 +47,7 @@ def test_every_bad_row_of_the_simulation_is_found_for_its_reason_and_no_other(re
 
 
 def test_rows_read_are_rows_used_and_rows_quarantined(retailer, simulated):
-    held = pd.read_parquet(simulated.tables.path / "quarantine")
+    held = pd.read_parquet(simulated.quarantine.path)
     for name, table in simulated.quality["tables"].items():
         on_disk = sum(pq.read_metadata(f).num_rows for f in (retailer / name).glob("*.parquet"))
         used = len(pd.read_parquet(simulated.tables.path / name))
@@ -233,4 +233,4 @@ def test_partitions_are_one_table(check, retailer, simulated, tmp_path):
 
 
 def test_scratch_space_is_left_empty_but_for_the_results(simulated):
-    assert [p.name for p in simulated.tables.path.parent.iterdir()] == ["checked"]
+    assert {p.name for p in simulated.tables.path.parent.iterdir()} == {"checked", "quarantine"}

@@ -15,9 +15,12 @@ class TableFolder:
     Attributes
     ----------
     path : Path
+    temporary : bool
+        Whether the files may be taken from here when they are saved.
     """
 
     path: Path
+    temporary: bool = False
 
     @classmethod
     def load(cls, folder: Path) -> TableFolder:
@@ -45,7 +48,12 @@ class TableFolder:
         for file in sorted(p for p in self.path.rglob("*") if p.is_file()):
             target = folder / file.relative_to(self.path)
             target.parent.mkdir(parents=True, exist_ok=True)
+            if self.temporary:
+                shutil.move(file, target)
+                continue
             try:
                 os.link(file, target)
             except OSError:  # another disk, or a file system without links
                 shutil.copy2(file, target)
+        if self.temporary:
+            shutil.rmtree(self.path, ignore_errors=True)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-QUARANTINE = "quarantine"
 SUPPRESSED = "suppressed"
 _PARQUET = "(FORMAT parquet, COMPRESSION zstd)"
 _PARTS = "(FORMAT parquet, COMPRESSION zstd, FILE_SIZE_BYTES '256MB')"
@@ -56,12 +55,17 @@ class CheckedEvents:
     Attributes
     ----------
     tables : TableFolder
-        A folder of Parquet files for each clean table, ``quarantine`` and ``suppressed``.
+        A folder of Parquet files for each clean table and for ``suppressed``: customers who
+        have not consented or have opted out, with the reason.
+    quarantine : TableFolder
+        Rows that cannot be used: ``table``, ``source_file``, ``row_number`` (from 1),
+        ``reason``, ``customer_id`` (pseudonym), ``row`` (JSON, without what identifies).
     quality : dict
         Rows read, used and quarantined by table and reason.
     """
 
     tables: TableFolder
+    quarantine: TableFolder
     quality: dict[str, Any]
 
 
@@ -91,8 +95,8 @@ def check_events(
         Without a key that suits the data.
     """
     key = require_key(raw.key, development_allowed=settings.privacy.allow_development_key)
-    out = raw.scratch / "checked"
-    shutil.rmtree(out, ignore_errors=True)
+    shutil.rmtree(raw.scratch, ignore_errors=True)
+    out, quarantine = raw.scratch / "checked", raw.scratch / "quarantine"
     as_of = _naive(settings.as_of or datetime.now(UTC))
     skew = timedelta(minutes=settings.clock_skew_minutes)
     with open_database(raw.scratch / "database", settings.database) as (connection, spill):
@@ -118,7 +122,7 @@ def check_events(
             if name == "products" and settings.departments is None:
                 departments = _departments(connection)
             _write_clean(connection, contract, folder, hashed)
-            _write_quarantine(connection, table, out / QUARANTINE)
+            _write_quarantine(connection, table, quarantine)
             tables[name] = _count(connection, table, settings)
         quality = {
             "as_of": as_of.isoformat(),
@@ -126,7 +130,9 @@ def check_events(
             "suppressed_customers": _write_suppressed(connection, out / SUPPRESSED, as_of),
         }
     quality["spilled_mib"] = round(spill.peak_bytes / 2**20, 1)
-    return CheckedEvents(TableFolder(out), quality)
+    return CheckedEvents(
+        TableFolder(out, temporary=True), TableFolder(quarantine, temporary=True), quality
+    )
 
 
 def _naive(moment: datetime) -> datetime:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from pentathlon.events.quality import excesses
+from pentathlon.events.quality import excesses, quality_table
 
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
@@ -30,7 +30,7 @@ def quality_report(quality: dict[str, Any]) -> str:
     str
         A self-contained page of HTML.
     """
-    over = excesses(quality)
+    over = excesses(quality_table(quality))
     verdict = "<br>".join(map(escape, over)) or "Every share of unusable rows is within its limit."
     parts = [
         "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>Data quality</title>",
