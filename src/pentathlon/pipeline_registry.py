@@ -10,10 +10,12 @@ from pentathlon.pipelines import (
     evaluation,
     feature_engineering,
     fusion,
+    intake,
     order_value,
     plan,
     reporting,
     simulate,
+    simulate_events,
     training,
 )
 
@@ -24,8 +26,9 @@ def register_pipelines() -> dict[str, Pipeline]:
     Returns
     -------
     dict of str to Pipeline
-        Each stage by name; ``engine``, every stage from the raw file to the report; and
-        ``__default__``, the same behind a simulated retailer.
+        Each stage by name; ``events``, the raw tables of a simulated retailer and their intake;
+        ``engine``, every stage from the raw file to the report; and ``__default__``, the same
+        behind a simulated retailer.
     """
     stages = {
         "data_processing": data_processing.create_pipeline(),
@@ -46,8 +49,13 @@ def register_pipelines() -> dict[str, Pipeline]:
         ),
     }
     simulated = simulate.create_pipeline()
+    simulated_events, raw_tables = simulate_events.create_pipeline(), intake.create_pipeline()
     return {
         "simulate": simulated,
+        "simulate_events": simulated_events,
+        "intake": raw_tables,
+        "events": simulated_events
+        + Pipeline(raw_tables, inputs={"raw_events": "simulated_events"}),
         **stages,
         "engine": engine,
         "__default__": sum(after_simulation.values(), simulated),
