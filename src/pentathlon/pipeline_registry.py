@@ -11,6 +11,7 @@ from pentathlon.pipelines import (
     feature_engineering,
     fusion,
     intake,
+    moments,
     order_value,
     plan,
     reporting,
@@ -27,8 +28,8 @@ def register_pipelines() -> dict[str, Pipeline]:
     -------
     dict of str to Pipeline
         Each stage by name; ``events``, the raw tables of a simulated retailer and their intake;
-        ``engine``, every stage from the raw file to the report; and ``__default__``, the same
-        behind a simulated retailer.
+        ``engine``, every stage from the raw file to the report; ``from_events``, the same from
+        raw tables on; and ``__default__``, the same behind a simulated retailer.
     """
     stages = {
         "data_processing": data_processing.create_pipeline(),
@@ -48,6 +49,13 @@ def register_pipelines() -> dict[str, Pipeline]:
             stages["data_processing"], inputs={"raw_customers": "simulated_customers"}
         ),
     }
+    after_moments = {
+        **stages,
+        "data_processing": Pipeline(
+            stages["data_processing"], inputs={"raw_customers": "moment_observations"}
+        ),
+    }
+    as_of = moments.create_pipeline()
     simulated = simulate.create_pipeline()
     simulated_events, raw_tables = simulate_events.create_pipeline(), intake.create_pipeline()
     return {
@@ -56,6 +64,8 @@ def register_pipelines() -> dict[str, Pipeline]:
         "intake": raw_tables,
         "events": simulated_events
         + Pipeline(raw_tables, inputs={"raw_events": "simulated_events"}),
+        "moments": as_of,
+        "from_events": sum(after_moments.values(), raw_tables + as_of),
         **stages,
         "engine": engine,
         "__default__": sum(after_simulation.values(), simulated),

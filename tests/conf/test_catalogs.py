@@ -30,6 +30,7 @@ UNVERSIONED = {
     ),
     "raw_events": "the user's tables: never written",
     "simulated_events": "stands for the user's tables, and is read where those would be",
+    "moment_observations": "read as raw_customers where a retailer has events",
     "truth": "belongs to simulated_customers and lies beside it",
     **{f"{model}_study_store": "continued from run to run" for model in MODEL_NAMES},
 }

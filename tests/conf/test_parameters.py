@@ -17,6 +17,7 @@ BLOCKS = (
     "features",
     "fusion",
     "intake",
+    "moments",
     "order_value",
     "randomness",
     "simulate_events",

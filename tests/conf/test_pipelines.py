@@ -32,7 +32,7 @@ def pytest_generate_tests(metafunc):
     if {"stage", "node"} <= set(metafunc.fixturenames):
         from pentathlon.pipeline_registry import register_pipelines
 
-        combined = ("__default__", "engine", "events")
+        combined = ("__default__", "engine", "events", "from_events")
         stages = {n: p for n, p in register_pipelines().items() if n not in combined}
         metafunc.parametrize(("stage", "node"), nodes_of(stages))
 
@@ -48,7 +48,7 @@ def test_each_stage_is_a_package_with_its_wiring_and_its_nodes(stages):
 
 
 def test_the_registry_has_the_stages_and_what_is_put_together_from_them(registry, stages):
-    beside = {"simulate_events", "intake"}
+    beside = {"simulate_events", "intake", "moments"}
     everything = {
         node.name
         for stage, pipeline in stages.items()
@@ -56,7 +56,10 @@ def test_the_registry_has_the_stages_and_what_is_put_together_from_them(registry
         for node in pipeline.nodes
     }
     events = {node.name for node in registry["events"].nodes}
-    assert events == {node.name for name in beside for node in stages[name].nodes}
+    assert events == {n.name for name in ("simulate_events", "intake") for n in stages[name].nodes}
+    from_events = {node.name for node in registry["from_events"].nodes}
+    before = {n.name for name in ("intake", "moments") for n in stages[name].nodes}
+    assert from_events == before | {node.name for node in registry["engine"].nodes}
     default = {node.name for node in registry["__default__"].nodes}
     engine = {node.name for node in registry["engine"].nodes}
     assert default == everything

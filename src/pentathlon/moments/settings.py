@@ -164,6 +164,22 @@ class OutcomeSettings(_Settings):
     return_days: Annotated[int, Field(ge=0, le=365)] = 14
 
 
+class ObservationSettings(_Settings):
+    """Which assignments become observations.
+
+    Attributes
+    ----------
+    per_customer : {"one", "all"}
+        ``one`` draws one assignment of each customer. The engine's tables have one row of
+        features per customer, so that is what it reads.
+    seed : int
+        Of the draw.
+    """
+
+    per_customer: Literal["one", "all"] = "one"
+    seed: Annotated[int, Field(ge=0)] = 1
+
+
 class DivisionSettings(_Settings):
     """How observations are divided in time.
 
@@ -190,11 +206,14 @@ class DatabaseSettings(_Settings):
     threads : int
     rows_per_pass : int or None
         Moments that are computed together; ``None`` chooses by the memory.
+    scratch : str
+        Folder for work in progress and for what does not fit in memory.
     """
 
     memory_gib: Annotated[float, Field(gt=0)] = 6.0
     threads: Annotated[int, Field(ge=1)] = 2
     rows_per_pass: Annotated[int, Field(ge=1)] | None = None
+    scratch: str = "data/02_intermediate/.moments"
 
 
 class MomentSettings(_Settings):
@@ -208,6 +227,7 @@ class MomentSettings(_Settings):
     departments : list of str or None
         What ``by: department`` expands to; ``None`` takes the departments of the messages.
     outcome : OutcomeSettings
+    observations : ObservationSettings
     division : DivisionSettings
     database : DatabaseSettings
     features : dict of str to FeatureDeclaration
@@ -216,6 +236,7 @@ class MomentSettings(_Settings):
     now: datetime | None = None
     departments: list[Name] | None = None
     outcome: OutcomeSettings = OutcomeSettings()
+    observations: ObservationSettings = ObservationSettings()
     division: DivisionSettings = DivisionSettings()
     database: DatabaseSettings = DatabaseSettings()
     features: dict[Name, FeatureDeclaration]
