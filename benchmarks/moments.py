@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -87,6 +88,7 @@ def make_tables(folder: Path, customers: int, emails: int) -> dict[str, Path]:
     place = folder / f"{customers}_{emails}"
     with duckdb.connect() as connection:
         connection.execute("set threads = 2; set memory_limit = '4GB'")
+        connection.execute("set enable_progress_bar = false")
         connection.execute("set preserve_insertion_order = false")
         connection.execute(f"set temp_directory = '{folder / 'spill'}'")
         connection.execute("create macro draw(i, k, n) as (hash(i, k) % n::ubigint)::bigint")
@@ -144,6 +146,7 @@ def engine(what: str, arguments: argparse.Namespace) -> dict[str, Any]:
         order = ibis.row_number().over(order_by=[rows.customer_id, rows.moment])
         rows = database.keep("rows", rows.mutate(row_id=order))
         output = folder / "features" / what
+        shutil.rmtree(output, ignore_errors=True)
         effort = database.write_features(tables, rows, features, output)
     seconds = time.perf_counter() - started
     return {
@@ -157,9 +160,42 @@ def engine(what: str, arguments: argparse.Namespace) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "cpu_seconds": round(time.process_time() - cpu, 1),
         "peak_resident_gib": round(peak_gib(), 2),
-        "database_peak_gib": round(effort.peak_memory / 2**30, 2),
         "spilled_gib": round(effort.spilled / 2**30, 2),
         "output_gib": round(sum(f.stat().st_size for f in output.iterdir()) / 2**30, 2),
+    }
+
+
+def pandas_beside(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The same features by careful pandas; the engine's must lie there (``now`` before)."""
+    import numpy as np
+    import pandas as pd
+
+    from moments_pandas import features_now
+
+    _, features = declared()
+    folders = make_tables_apart(arguments)
+    started, cpu = time.perf_counter(), time.process_time()
+    found = features_now(folders, features, pd.Timestamp(NOW))
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    peak = peak_gib()
+    parts = sorted((arguments.folder / "features" / "now").glob("*.parquet"))
+    engine = pd.concat([pd.read_parquet(part) for part in parts], ignore_index=True)
+    if engine["customer_id"].tolist() != found["customer_id"].tolist():
+        raise SystemExit("The engine's features are of other customers: run `now` at this size.")
+    differing = []
+    for name in found.columns[1:]:
+        left, right = engine[name].to_numpy(), found[name].to_numpy()
+        numbers = found[name].dtype == np.float64
+        same = np.allclose(left, right, 1e-9, 2e-4) if numbers else (left == right).all()
+        differing += [] if same else [name]
+    return {
+        "what": "pandas",
+        "customers": arguments.customers,
+        "features": found.shape[1] - 1,
+        "seconds": round(seconds, 1),
+        "cpu_seconds": round(cpu, 1),
+        "peak_resident_gib": round(peak, 2),
+        "features_that_differ_from_the_engines": differing,
     }
 
 
@@ -192,8 +228,16 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=PROJECT / "data" / "benchmarks" / "moments")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    result = engine(arguments.what, arguments)
+    if arguments.what == "pandas":
+        result = pandas_beside(arguments)
+    else:
+        result = engine(arguments.what, arguments)
     result["load_average"] = round(os.getloadavg()[0], 1)
+    results = RESULTS / "moments.json"
+    held = json.loads(results.read_text()) if results.exists() else []
+    key = ("what", "customers", "rows")
+    held = [one for one in held if any(one.get(k) != result.get(k) for k in key)]
+    results.write_text(json.dumps([*held, result], indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1))
 
 

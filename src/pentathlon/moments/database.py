@@ -43,15 +43,12 @@ class Effort:
     ----------
     rows : int
     passes : int
-    peak_memory : int
-        Largest memory of the database, in bytes.
     spilled : int
-        Most bytes that lay on disk at one time.
+        Most bytes that one of the queries had on disk.
     """
 
     rows: int
     passes: int
-    peak_memory: int
     spilled: int
 
 
@@ -67,6 +64,7 @@ class Database:
     def __init__(self, backend: Any, settings: DatabaseSettings) -> None:
         self.backend = backend
         self.settings = settings
+        self._spilled = 0
 
     def read(self, folders: Mapping[str, Path]) -> dict[str, ir.Table]:
         """Clean tables out of their folders of Parquet part files, nothing loaded.
@@ -85,7 +83,9 @@ class Database:
 
     def keep(self, name: str, table: ir.Table) -> ir.Table:
         """Compute a table once and keep it, in memory or spilled, until the database closes."""
-        return self.backend.create_table(name, table, temp=True, overwrite=True)
+        kept = self.backend.create_table(name, table, temp=True, overwrite=True)
+        self._note_spilled()
+        return kept
 
     def rows_per_pass(self, features: Sequence[Feature]) -> int:
         """Moments that a pass computes together."""
@@ -128,28 +128,26 @@ class Database:
         passes = max(1, math.ceil(total / size))
         # Passes of the same size: a last one of a few rows would read all events for little.
         size = math.ceil(total / passes)
-        peak = spilled = 0
         for part in range(passes):
             wanted = rows.filter(rows.row_id >= part * size, rows.row_id < (part + 1) * size)
             wanted = self.keep("moments_of_pass", wanted)
             found = finish(features_as_of(tables, wanted, features, self.keep).order_by("row_id"))
             self.backend.to_parquet(found, folder / f"part-{part:05d}.parquet")
-            memory, disk = self._used()
-            peak, spilled = max(peak, memory), max(spilled, disk)
+            self._note_spilled()
             logger.info("Features of moments: pass %d of %d is done.", part + 1, passes)
-        if spilled:
+        if self._spilled:
             logger.warning(
                 "The database needed more than its %.3g GiB of memory and spilled up to %.2g GiB "
                 "to disk. Raise moments.database.memory_gib, or lower rows_per_pass.",
                 self.settings.memory_gib,
-                spilled / GIB,
+                self._spilled / GIB,
             )
-        return Effort(total, passes, peak, spilled)
+        return Effort(total, passes, self._spilled)
 
-    def _used(self) -> tuple[int, int]:
-        """Peak memory and disk of the last query, in bytes."""
+    def _note_spilled(self) -> None:
+        """Note what the last query had on disk at the most."""
         told = json.loads(self.backend.con.get_profiling_information())
-        return int(told["system_peak_buffer_memory"]), int(told["system_peak_temp_dir_size"])
+        self._spilled = max(self._spilled, int(told.get("system_peak_temp_dir_size", 0)))
 
 
 @contextmanager
@@ -177,7 +175,7 @@ def open_database(settings: DatabaseSettings, spill: Path) -> Iterator[Database]
     try:
         backend.raw_sql("SET enable_progress_bar = false")
         backend.raw_sql("PRAGMA enable_profiling = 'no_output'")
-        wanted = {"SYSTEM_PEAK_BUFFER_MEMORY": "true", "SYSTEM_PEAK_TEMP_DIR_SIZE": "true"}
+        wanted = {"SYSTEM_PEAK_TEMP_DIR_SIZE": "true"}
         backend.raw_sql(f"SET custom_profiling_settings = '{json.dumps(wanted)}'")
         yield Database(backend, settings)
     finally:
