@@ -167,7 +167,8 @@ def test_commands_use_what_there_is(page, command, registry):
 
 
 def check_parameters(env: str | None, given: dict[str, Any], pipeline: Pipeline) -> None:
-    own = {key: given.pop(key) for key in ("data_root", "raw_file") if key in given}
+    places = ("data_root", "raw_file", "raw_events")
+    own = {key: given.pop(key) for key in places if key in given}
     assert all(is_path(str(value)) for value in own.values())
     if given:
         parameters = loader(env, **given)["parameters"]
@@ -220,7 +221,9 @@ def test_every_parameter_is_documented():
     page = text(ROOT / "docs" / "reference" / "parameters.md")
     documented = set(re.findall(r"`([^`]+)`", page)) | set(re.findall(r"^## (\w+)$", page, re.M))
     known = {word for item in documented for word in re.findall(r"\w+", item)}
-    wanted = keys(parameters) | set(FileContract.model_fields)
+    declared = parameters["moments"].pop("features")  # names that users choose
+    wanted = {key for one in declared.values() for key in one}
+    wanted |= keys(parameters) | set(FileContract.model_fields)
     for model in MODEL_NAMES:
         wanted |= set(model_class(model).hyperparameters.model_fields)
     for level in LEVEL_MODELS.values():
@@ -232,7 +235,10 @@ def test_documented_defaults_are_those_of_the_base_environment():
     parameters = dict(loader(None)["parameters"])
     page = text(ROOT / "docs" / "reference" / "parameters.md")
     wrong = []
-    for block in ("randomness", "simulation", "campaign", "fusion", "decision", "evaluation"):
+    for block in (
+        *("randomness", "simulation", "simulate_events", "campaign", "fusion", "decision"),
+        *("evaluation", "intake"),
+    ):
         section = re.search(rf"^## {block}$(.*?)(?=^## |\Z)", page, flags=re.M | re.S)
         assert section, block
         rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", section[1], flags=re.M))
@@ -257,7 +263,8 @@ def test_every_dataset_is_documented(registry):
     sections = re.findall(r"^### ([^\n]+)\n(.*?)(?=^##|\Z)", page, flags=re.M | re.S)
     entries = {heading.replace("\\", ""): body for heading, body in sections}
     catalog, missing = loader(None)["catalog"], set()
-    for dataset in registry["__default__"].datasets() | {"raw_customers"}:
+    known = registry["__default__"].datasets() | registry["intake"].datasets()
+    for dataset in known | {"raw_customers", "simulated_events"}:
         if dataset.startswith("params:"):
             continue
         general = dataset
@@ -269,7 +276,7 @@ def test_every_dataset_is_documented(registry):
         folder = catalog[dataset]["filepath"].removeprefix("data/").split("/")[0]
         if general not in entries:
             missing.add(dataset)
-        elif general != "raw_customers":
+        elif general not in {"raw_customers", "raw_events"}:
             assert f"`{folder}" in entries[general], f"{dataset} lies in {folder}"
     assert not missing
 

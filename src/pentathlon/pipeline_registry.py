@@ -10,11 +10,14 @@ from pentathlon.pipelines import (
     evaluation,
     feature_engineering,
     fusion,
+    intake,
+    moments,
     order_value,
     plan,
     reporting,
     scoring,
     simulate,
+    simulate_events,
     training,
 )
 
@@ -25,8 +28,10 @@ def register_pipelines() -> dict[str, Pipeline]:
     Returns
     -------
     dict of str to Pipeline
-        Each stage by name; ``engine``, every stage from the raw file to the report; and
-        ``__default__``, the same behind a simulated retailer. ``scoring`` is run by itself.
+        Each stage by name; ``events``, the raw tables of a simulated retailer and their intake;
+        ``engine``, every stage from the raw file to the report; ``from_events``, the same from
+        raw tables on; and ``__default__``, the same behind a simulated
+        retailer. ``scoring`` is run by itself.
     """
     stages = {
         "data_processing": data_processing.create_pipeline(),
@@ -46,9 +51,23 @@ def register_pipelines() -> dict[str, Pipeline]:
             stages["data_processing"], inputs={"raw_customers": "simulated_customers"}
         ),
     }
+    after_moments = {
+        **stages,
+        "data_processing": Pipeline(
+            stages["data_processing"], inputs={"raw_customers": "moment_observations"}
+        ),
+    }
+    as_of = moments.create_pipeline()
     simulated = simulate.create_pipeline()
+    simulated_events, raw_tables = simulate_events.create_pipeline(), intake.create_pipeline()
     return {
         "simulate": simulated,
+        "simulate_events": simulated_events,
+        "intake": raw_tables,
+        "events": simulated_events
+        + Pipeline(raw_tables, inputs={"raw_events": "simulated_events"}),
+        "moments": as_of,
+        "from_events": sum(after_moments.values(), raw_tables + as_of),
         **stages,
         "scoring": scoring.create_pipeline(),
         "engine": engine,

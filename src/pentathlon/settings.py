@@ -2,11 +2,12 @@
 
 from pentathlon.hooks.configuration import ProjectConfigLoader
 from pentathlon.hooks.context import ProjectContext
+from pentathlon.hooks.pseudonym_key import PseudonymKeyHook
 from pentathlon.hooks.run_manifest import RunManifestHook
 
 CONTEXT_CLASS = ProjectContext
 
-HOOKS = (RunManifestHook(headline="headline", report="report"),)
+HOOKS = (RunManifestHook(headline="headline", report="report"), PseudonymKeyHook())
 
 CONFIG_LOADER_CLASS = ProjectConfigLoader
 # `local` is for what belongs to one machine: credentials and overrides that are not shared.

@@ -12,7 +12,7 @@ from pentathlon.settings import CONFIG_LOADER_ARGS, CONFIG_LOADER_CLASS
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"
-COMBINED = ("__default__", "engine")
+COMBINED = ("__default__", "engine", "events", "from_events")
 
 
 def environments() -> list[str]:

@@ -30,9 +30,14 @@ UNVERSIONED = {
     ),
     "customers_to_score": "the user's own folder, like raw_customers",
     "scored_decisions": "continued from run to run",
+    "raw_events": "the user's tables: never written",
+    "simulated_events": "stands for the user's tables, and is read where those would be",
+    "moment_observations": "read as raw_customers where a retailer has events",
     "truth": "belongs to simulated_customers and lies beside it",
     **{f"{model}_study_store": "continued from run to run" for model in MODEL_NAMES},
 }
+# Read where the simulated retailer wrote, unless a run says otherwise.
+FROM_USERS = {"raw_customers", "raw_events"}
 # Layers of Kedro-Viz must not run backwards, so what is made of scores belongs behind them.
 BEHIND_THEIR_FOLDER = {"fusion_model", "decision_engine"}
 BEFORE_THEIR_FOLDER = {"policy_choice"}
@@ -81,19 +86,26 @@ def test_a_run_can_read_another_raw_file_and_moves_nothing_else(conf, env, catal
     assert rest == {name: e for name, e in catalogs[env].items() if name != "raw_customers"}
 
 
+def test_a_run_can_read_other_raw_tables_and_moves_nothing_else(conf, env, catalogs):
+    moved = conf.load(env, raw_events="mine")["catalog"]
+    assert moved["raw_events"]["filepath"] == "mine"
+    rest = {name: e for name, e in moved.items() if name != "raw_events"}
+    assert rest == {name: e for name, e in catalogs[env].items() if name != "raw_events"}
+
+
 def test_no_two_environments_write_into_one_folder(conf, catalogs):
     roots = {env: conf.load(env)["globals"]["data_root"] for env in conf.environments}
     assert len(set(roots.values())) == len(roots)
     written: dict[str, str] = {}
     for env, catalog in catalogs.items():
         for name, entry in catalog.items():
-            if name != "raw_customers":
+            if name not in FROM_USERS:
                 place = f"{env}: {name}"
                 assert written.setdefault(entry["filepath"], place) == place
 
 
 def test_no_two_datasets_share_a_file(env, catalogs):
-    paths = [e["filepath"] for name, e in catalogs[env].items() if name != "raw_customers"]
+    paths = [e["filepath"] for name, e in catalogs[env].items() if name not in FROM_USERS]
     assert len(set(paths)) == len(paths)
 
 

@@ -16,8 +16,11 @@ BLOCKS = (
     "evaluation",
     "features",
     "fusion",
+    "intake",
+    "moments",
     "order_value",
     "randomness",
+    "simulate_events",
     "simulation",
     *(f"training.{model}" for model in MODEL_NAMES),
 )
@@ -95,8 +98,15 @@ def leaves(tree, prefix=""):
 
 
 def test_only_environments_with_a_simulated_retailer_simulate(conf, env):
-    enabled = conf.load(env)["parameters"]["simulation"]["enabled"]
-    assert enabled == (env in {"base", "test"})
+    for block in ("simulation", "simulate_events"):
+        enabled = conf.load(env)["parameters"][block]["enabled"]
+        assert enabled == (env in {"base", "test"})
+
+
+def test_tables_are_exported_when_the_simulated_retailer_says(conf, env, validate):
+    validated = validate(conf.load(env)["parameters"])
+    if validated["simulate_events"].enabled:
+        assert validated["intake"].as_of == validated["simulate_events"].exported_at
 
 
 def test_features_and_messages_speak_of_the_same_departments(conf, env):

@@ -32,7 +32,7 @@ def pytest_generate_tests(metafunc):
     if {"stage", "node"} <= set(metafunc.fixturenames):
         from pentathlon.pipeline_registry import register_pipelines
 
-        combined = ("__default__", "engine")
+        combined = ("__default__", "engine", "events", "from_events")
         stages = {n: p for n, p in register_pipelines().items() if n not in combined}
         metafunc.parametrize(("stage", "node"), nodes_of(stages))
 
@@ -49,9 +49,18 @@ def test_each_stage_is_a_package_with_its_wiring_and_its_nodes(stages):
 
 def test_the_registry_has_the_stages_and_what_is_put_together_from_them(registry, stages):
     # Scoring is a night's work of its own, with the engine that a run has saved.
+    beside = {"simulate_events", "intake", "moments", "scoring"}
     everything = {
-        node.name for stage, p in stages.items() if stage != "scoring" for node in p.nodes
+        node.name
+        for stage, pipeline in stages.items()
+        if stage not in beside
+        for node in pipeline.nodes
     }
+    events = {node.name for node in registry["events"].nodes}
+    assert events == {n.name for name in ("simulate_events", "intake") for n in stages[name].nodes}
+    from_events = {node.name for node in registry["from_events"].nodes}
+    before = {n.name for name in ("intake", "moments") for n in stages[name].nodes}
+    assert from_events == before | {node.name for node in registry["engine"].nodes}
     default = {node.name for node in registry["__default__"].nodes}
     engine = {node.name for node in registry["engine"].nodes}
     assert default == everything

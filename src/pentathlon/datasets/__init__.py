@@ -3,6 +3,7 @@
 from pentathlon.datasets.artifact import ArtifactDataset
 from pentathlon.datasets.customer_file import CustomerFileDataset
 from pentathlon.datasets.optional import OptionalTableDataset
+from pentathlon.datasets.raw_events import RawEventsDataset
 from pentathlon.datasets.scored import ParquetFolderDataset, ScoredDataset
 from pentathlon.datasets.study_store import StudyStoreDataset
 
@@ -11,6 +12,7 @@ __all__ = [
     "CustomerFileDataset",
     "OptionalTableDataset",
     "ParquetFolderDataset",
+    "RawEventsDataset",
     "ScoredDataset",
     "StudyStoreDataset",
 ]

@@ -1,0 +1,184 @@
+"""The embedded analytical database: bounded memory, spilling to disk that is said so.
+
+Moments are computed in passes of as many as the memory allows. What a pass holds is a row of
+aggregates for each of its moments; events stream by. A pass that needs more than its memory is
+not wrong, it spills.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pentathlon.moments.engine import features_as_of
+from pentathlon.moments.expand import Feature
+from pentathlon.moments.finish import partials_of
+from pentathlon.moments.settings import DatabaseSettings
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+logger = logging.getLogger(__name__)
+
+GIB = 2**30
+BYTES_PER_VALUE = 16
+"""Of an aggregate of one moment while it is computed: its value and what goes with it."""
+SHARE_OF_MEMORY = 0.3
+"""Share of the memory that the aggregates of a pass may fill. Each source's are held while they
+grow, while they are joined and while the pass is written, and events need room to stream."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What a computation took.
+
+    Attributes
+    ----------
+    rows : int
+    passes : int
+    spilled : int
+        Most bytes that one of the queries had on disk.
+    """
+
+    rows: int
+    passes: int
+    spilled: int
+
+
+class Database:
+    """An open database; see :func:`open_database`.
+
+    Attributes
+    ----------
+    backend : Ibis backend
+    settings : DatabaseSettings
+    """
+
+    def __init__(self, backend: Any, settings: DatabaseSettings) -> None:
+        self.backend = backend
+        self.settings = settings
+        self._spilled = 0
+
+    def read(self, folders: Mapping[str, Path]) -> dict[str, ir.Table]:
+        """Clean tables out of their folders of Parquet part files, nothing loaded.
+
+        Parameters
+        ----------
+        folders : mapping of str to Path
+            Folder, or single file, by name of the table.
+        """
+        return {
+            name: self.backend.read_parquet(
+                str(path / "**" / "*.parquet") if path.is_dir() else str(path), table_name=name
+            )
+            for name, path in folders.items()
+        }
+
+    def keep(self, name: str, table: ir.Table) -> ir.Table:
+        """Compute a table once and keep it, in memory or spilled, until the database closes."""
+        kept = self.backend.create_table(name, table, temp=True, overwrite=True)
+        self._note_spilled()
+        return kept
+
+    def rows_per_pass(self, features: Sequence[Feature]) -> int:
+        """Moments that a pass computes together."""
+        if self.settings.rows_per_pass is not None:
+            return self.settings.rows_per_pass
+        partials = {partial for feature in features for partial in partials_of(feature)}
+        width = BYTES_PER_VALUE * (len(partials) + len(features) + 1)
+        return max(10_000, int(self.settings.memory_gib * GIB * SHARE_OF_MEMORY / width))
+
+    def write_features(
+        self,
+        tables: Mapping[str, ir.Table],
+        rows: ir.Table,
+        features: Sequence[Feature],
+        folder: Path,
+        *,
+        finish: Callable[[ir.Table], ir.Table] = lambda table: table,
+    ) -> Effort:
+        """Compute features as of the moments of ``rows`` and write them, part by part.
+
+        Parameters
+        ----------
+        tables : mapping of str to Table
+        rows : Table
+            As for :func:`pentathlon.moments.engine.features_as_of`, with ``row_id`` from 0 on
+            without gaps.
+        features : sequence of Feature
+        folder : Path
+            Gets ``part-00000.parquet`` and so on, ordered by ``row_id``.
+        finish : callable, optional
+            Last change of each part, such as leaving out ``row_id``; keeps the order.
+
+        Returns
+        -------
+        Effort
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        total = int(rows.count().execute())
+        size = self.rows_per_pass(features)
+        passes = max(1, math.ceil(total / size))
+        # Passes of the same size: a last one of a few rows would read all events for little.
+        size = math.ceil(total / passes)
+        for part in range(passes):
+            wanted = rows.filter(rows.row_id >= part * size, rows.row_id < (part + 1) * size)
+            wanted = self.keep("moments_of_pass", wanted)
+            found = finish(features_as_of(tables, wanted, features, self.keep).order_by("row_id"))
+            self.backend.to_parquet(found, folder / f"part-{part:05d}.parquet")
+            self._note_spilled()
+            logger.info("Features of moments: pass %d of %d is done.", part + 1, passes)
+        if self._spilled:
+            logger.warning(
+                "The database needed more than its %.3g GiB of memory and spilled up to %.2g GiB "
+                "to disk. Raise moments.database.memory_gib, or lower rows_per_pass.",
+                self.settings.memory_gib,
+                self._spilled / GIB,
+            )
+        return Effort(total, passes, self._spilled)
+
+    def _note_spilled(self) -> None:
+        """Note what the last query had on disk at the most."""
+        told = json.loads(self.backend.con.get_profiling_information())
+        self._spilled = max(self._spilled, int(told.get("system_peak_temp_dir_size", 0)))
+
+
+@contextmanager
+def open_database(settings: DatabaseSettings, spill: Path) -> Iterator[Database]:
+    """Open an empty database with bounded memory.
+
+    Parameters
+    ----------
+    settings : DatabaseSettings
+    spill : Path
+        Folder for what does not fit in memory; made when needed, and removed at the end.
+
+    Yields
+    ------
+    Database
+    """
+    import ibis
+
+    made = not spill.exists()
+    backend = ibis.duckdb.connect(
+        threads=settings.threads,
+        memory_limit=f"{int(settings.memory_gib * 1024)}MiB",
+        temp_directory=str(spill),
+    )
+    try:
+        backend.raw_sql("SET enable_progress_bar = false")
+        backend.raw_sql("PRAGMA enable_profiling = 'no_output'")
+        wanted = {"SYSTEM_PEAK_TEMP_DIR_SIZE": "true"}
+        backend.raw_sql(f"SET custom_profiling_settings = '{json.dumps(wanted)}'")
+        yield Database(backend, settings)
+    finally:
+        backend.disconnect()
+        if made:
+            shutil.rmtree(spill, ignore_errors=True)

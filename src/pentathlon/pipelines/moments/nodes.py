@@ -1,0 +1,82 @@
+"""Nodes of the pipeline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from pentathlon.events.folders import TableFolder
+from pentathlon.moments.assemble import (
+    assemble_customers,
+    assemble_observations,
+    declared_features,
+    load_parts,
+    scratch_folder,
+)
+from pentathlon.moments.dictionary import dictionary_page, feature_dictionary
+from pentathlon.pipelines.data_processing.params import MessagesParams
+from pentathlon.pipelines.moments.params import MomentsParams
+
+NAMES = ("customers", "transactions", "sessions", "email_log")
+
+
+def make_observations(
+    customers: TableFolder,
+    transactions: TableFolder,
+    sessions: TableFolder,
+    email_log: TableFolder,
+    messages: MessagesParams,
+    params: MomentsParams,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Put assignments together with their outcomes and the features of then.
+
+    Returns
+    -------
+    moment_observations : DataFrame
+    moment_summary : dict
+        See :func:`pentathlon.moments.assemble.assemble_observations`.
+    """
+    tables = (customers, transactions, sessions, email_log)
+    folders = {name: table.path for name, table in zip(NAMES, tables, strict=True)}
+    features = declared_features(params, messages.message_set())
+    made = assemble_observations(folders, features, params, scratch_folder(params, "observations"))
+    return load_parts(made.folder), made.summary
+
+
+def make_customers(
+    customers: TableFolder,
+    transactions: TableFolder,
+    sessions: TableFolder,
+    email_log: TableFolder,
+    messages: MessagesParams,
+    params: MomentsParams,
+) -> TableFolder:
+    """Compute the features of all customers as they stand now.
+
+    Returns
+    -------
+    TableFolder
+        A row per customer; the files are moved from the scratch folder.
+    """
+    tables = (customers, transactions, sessions, email_log)
+    folders = {name: table.path for name, table in zip(NAMES, tables, strict=True)}
+    features = declared_features(params, messages.message_set())
+    made = assemble_customers(folders, features, params, scratch_folder(params, "customers"))
+    return TableFolder(made.folder, temporary=True)
+
+
+def describe_features(
+    customers: TableFolder, messages: MessagesParams, params: MomentsParams
+) -> tuple[pd.DataFrame, str]:
+    """Write the feature dictionary.
+
+    Returns
+    -------
+    feature_dictionary : DataFrame
+    feature_dictionary_page : str
+        Markdown.
+    """
+    features = declared_features(params, messages.message_set())
+    described = feature_dictionary(features, customers.path, params.database)
+    return described, dictionary_page(described)
