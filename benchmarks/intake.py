@@ -4,7 +4,7 @@ Each step runs in a process of its own, so that its peak of memory is its own. T
 once with the memory limit of the parameters and once with a small one.
 
     python benchmarks/intake.py
-    python benchmarks/intake.py --customers 1000000 --folder path/to/scratch
+    python benchmarks/intake.py --customers 600000 --limits 512
 """
 
 from __future__ import annotations
@@ -115,7 +115,9 @@ def main() -> None:
             "simulate": run("simulate", folder, given.customers),
             "intake": [run("take_in", folder, limit) for limit in given.limits],
         }
-    RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
+    known[str(given.customers)] = results
+    RESULTS.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,10 @@ _COMMANDS = {
     "runs": ("pentathlon.runs", "List runs, show one, or compare several."),
     "diff": ("pentathlon.decided", "Compare the decisions of two runs."),
     "export": ("pentathlon.decided", "Write decisions as files for an e-mail provider."),
-    "privacy": ("pentathlon.privacy", "Erase a person, or export what is held about one."),
+    "privacy": (
+        "pentathlon.privacy",
+        "Erase a person, or export what is held about one.",
+    ),
 }
 _SHOW_ALL = "pentathlon.traceback"
 _VARIABLE = "PENTATHLON_TRACEBACK"
