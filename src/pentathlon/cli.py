@@ -25,7 +25,10 @@ _COMMANDS = {
     "diff": ("pentathlon.decided", "Compare the decisions of two runs."),
     "why": ("pentathlon.why", "Tell why a customer gets what was decided."),
     "export": ("pentathlon.decided", "Write decisions as files for an e-mail provider."),
-    "privacy": ("pentathlon.privacy", "Erase a person, or export what is held about one."),
+    "privacy": (
+        "pentathlon.privacy",
+        "Erase a person, or export what is held about one.",
+    ),
 }
 _SHOW_ALL = "pentathlon.traceback"
 _EXPLAIN = "pentathlon.explain"

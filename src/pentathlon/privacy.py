@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from pentathlon.errors import PentathlonError
-from pentathlon.events.pseudonyms import PseudonymKey
+from pentathlon.events.pseudonyms import PseudonymKey, pseudonymise_file
 from pentathlon.events.requests import Answer, erase_person, export_person, person
 
 _ENTRY = "pseudonyms"
@@ -18,7 +18,7 @@ _ENTRY = "pseudonyms"
 
 @click.group()
 def privacy() -> None:
-    """Erase a person, or export what is held about one."""
+    """Erase a person, export what is held about one, or make pseudonyms."""
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:
@@ -75,6 +75,24 @@ def export_(customer: str, env: str | None, data_root: Path | None, target: Path
     target.write_text(text + "\n", encoding="utf-8")
     click.echo(f"{sum(found.rows.values()):,} rows of {len(found.rows):,} files: {target}")
     _say_mentions(found)
+
+
+@privacy.command()
+@click.argument("source", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--column", default="customer_id", show_default=True, help="With your identifiers.")
+@click.option("--env", help="Configuration environment.  [default: local]")
+def pseudonymise(source: Path, target: Path, column: str, env: str | None) -> None:
+    """Write a CSV file again with pseudonyms in place of your identifiers.
+
+    Export with addresses needs such a file where decisions come from raw tables.
+    """
+    try:
+        _, key, _ = _settings(env, None)
+        rows = pseudonymise_file(source, target, column, key)
+    except PentathlonError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{rows:,} rows with pseudonyms of the key {key.key_id}: {target}")
 
 
 def _say_mentions(answer: Answer) -> None:

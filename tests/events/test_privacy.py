@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pentathlon.errors import ParameterError
+from pentathlon.errors import DataError, ParameterError
 from pentathlon.events import PseudonymKey, personal_columns
 from pentathlon.events.contracts import TABLES
-from pentathlon.events.pseudonyms import require_key
+from pentathlon.events.intake import suppressed_customers
+from pentathlon.events.pseudonyms import pseudonymise_file, require_key
 from pentathlon.events.requests import AUDIT, erase_person, export_person, person
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -157,6 +158,37 @@ def test_who_has_not_consented_or_has_opted_out_is_suppressed(intake, key):
     reasons = found["suppressed"].set_index("customer_id")["reason"].to_dict()
     assert reasons == {key.pseudonym("U2"): "no consent", key.pseudonym("U3"): "opted out"}
     assert quality["suppressed_customers"] == 2
+
+
+def test_rules_keep_suppressed_customers_from_every_email(simulated):
+    from datetime import date
+
+    from pentathlon.contract.messages import MessageSet
+    from pentathlon.decision.rules.asking import Sources, screen_customers
+    from pentathlon.decision.rules.settings import RuleSettings
+
+    suppressed = suppressed_customers(simulated.tables)
+    assert 10 < len(suppressed) < 200
+    people = pd.read_parquet(simulated.tables.path / "customers", columns=["customer_id"])
+    messages = MessageSet({"control": {"margin": 0.4}, "water": {"margin": 0.4}})
+    sources = Sources(suppressed=suppressed)
+    screen = screen_customers(people, messages, RuleSettings(), (), sources, date(2026, 2, 13))
+    held = people["customer_id"].isin(suppressed["customer_id"]).to_numpy()
+    assert ((screen.removed_by[:, 1] > 0) == held).all()
+    assert (screen.removed_by[:, 0] == 0).all()
+
+
+def test_files_of_addresses_get_pseudonyms(tmp_path):
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text("email,customer_id\na@b,U1\nc@d,\n")
+    assert pseudonymise_file(source, target, "customer_id", OWN) == 2
+    assert target.read_text().splitlines() == [
+        *("email,customer_id", f"a@b,{OWN.pseudonym('U1')}", "c@d,")
+    ]
+    with pytest.raises(DataError, match="no column id"):
+        pseudonymise_file(source, target, "id", OWN)
+    with pytest.raises(DataError, match="Name another one"):
+        pseudonymise_file(source, source, "customer_id", OWN)
 
 
 def test_nobody_is_assigned_an_email_against_their_will(simulated):

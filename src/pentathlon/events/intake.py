@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from pentathlon.errors import DataError
 from pentathlon.events.checks import Known, phrases
 from pentathlon.events.contracts import CUSTOMER_ID, SQL_TYPES, TABLES, TableContract
@@ -276,3 +278,20 @@ def _write_suppressed(connection: duckdb.DuckDBPyConnection, folder: Path, as_of
     )
     row = connection.execute(f"SELECT count(*) FROM read_parquet({target})").fetchone()
     return int(row[0]) if row else 0
+
+
+def suppressed_customers(tables: TableFolder) -> pd.DataFrame:
+    """Customers who may be neither scored nor mailed, in the form that rules read.
+
+    Parameters
+    ----------
+    tables : TableFolder
+        See `CheckedEvents`.
+
+    Returns
+    -------
+    DataFrame
+        ``customer_id`` (pseudonym) and ``reason``: ``no consent`` or ``opted out``.
+    """
+    frame: pd.DataFrame = pd.read_parquet((tables / SUPPRESSED).path)
+    return frame.astype({"customer_id": "str", "reason": "str"})

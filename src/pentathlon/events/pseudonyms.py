@@ -7,13 +7,15 @@ share one with a probability below 1e-25.
 
 from __future__ import annotations
 
+import csv
 import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pentathlon.errors import ParameterError
+from pentathlon.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
     import duckdb
@@ -133,6 +135,45 @@ def require_key(key: PseudonymKey | None, *, development_allowed: bool) -> Pseud
             f"everybody knows it, so it protects no real customer. {_HOW}"
         )
     return key
+
+
+def pseudonymise_file(source: Path, target: Path, column: str, key: PseudonymKey) -> int:
+    """Write a CSV file again with pseudonyms in place of identifiers.
+
+    Parameters
+    ----------
+    source, target : Path
+        CSV in UTF-8 with commas.
+    column : str
+        Column with the identifiers.
+    key : PseudonymKey
+
+    Returns
+    -------
+    int
+        Rows written. Identifiers that are empty stay so.
+
+    Raises
+    ------
+    DataError
+        When there is no such column, or the target is the source.
+    """
+    if target.resolve() == source.resolve():
+        raise DataError(f"{target} is the file that is read. Name another one to write.")
+    with source.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        header = list(reader.fieldnames or [])
+        if column not in header:
+            raise DataError(f"{source} has no column {column}; it has {', '.join(header)}.")
+        with target.open("w", encoding="utf-8", newline="") as out:
+            writer = csv.DictWriter(out, header, extrasaction="ignore")
+            writer.writeheader()
+            rows = 0
+            for row in reader:
+                name = (row[column] or "").strip()
+                writer.writerow({**row, column: key.pseudonym(name) if name else ""})
+                rows += 1
+    return rows
 
 
 def _pseudonym(key_id: str, key: str, identifier: str) -> str:

@@ -20,5 +20,6 @@ class PseudonymKeyHook:
     def after_catalog_created(self, catalog: Any, conf_creds: dict[str, Any]) -> None:
         """Pass the credentials on; a run that reads no raw table never looks at them."""
         for name in DATASETS:
-            if name in catalog:
-                catalog.get(name).use_credentials((conf_creds or {}).get(ENTRY))
+            dataset: Any = catalog.get(name) if name in catalog else None
+            if hasattr(dataset, "use_credentials"):  # users may read raw tables in other ways
+                dataset.use_credentials((conf_creds or {}).get(ENTRY))

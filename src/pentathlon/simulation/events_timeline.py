@@ -174,7 +174,8 @@ def draw_block(config: EventsConfig, world: World, number: int) -> Block:
     people = draw_customers(BLOCK, np.random.default_rng([config.seed, number, 0]))
     start = microseconds(config.first_campaign)
     mailed_at = start + rng.integers(0, DAY, BLOCK)  # each customer's hour is the same every time
-    tenure = 365.0 + rng.exponential(900.0, BLOCK)
+    # The shop is twenty years old.
+    tenure = np.minimum(365.0 + rng.exponential(900.0, BLOCK), 20 * 365.0)
     new = rng.random(BLOCK) < config.new_share
     tenure[new] = rng.uniform(30.0, 365.0, int(new.sum()))
     joined = mailed_at - (tenure * DAY).astype(np.int64)

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pentathlon.events.folders import TableFolder
-from pentathlon.events.intake import RawEvents, check_events
+from pentathlon.events.intake import RawEvents, check_events, suppressed_customers
 from pentathlon.events.quality import enforce_limits, quality_table
 from pentathlon.events.quality_report import quality_report
 from pentathlon.pipelines.data_processing.params import MessagesParams
@@ -46,13 +46,14 @@ def describe(quality: dict[str, Any]) -> tuple[pd.DataFrame, str]:
 
 def accept(
     checked: TableFolder, table: pd.DataFrame
-) -> tuple[TableFolder, TableFolder, TableFolder, TableFolder, TableFolder, TableFolder]:
+) -> tuple[TableFolder, TableFolder, TableFolder, TableFolder, TableFolder, pd.DataFrame]:
     """Pass the clean tables on, unless too much of them is unusable.
 
     Returns
     -------
-    clean_customers, clean_transactions, clean_sessions, clean_email_log, clean_products, \
-suppressed_customers : TableFolder
+    clean_customers, clean_transactions, clean_sessions, clean_email_log, clean_products : \
+TableFolder
+    suppressed_customers : DataFrame
 
     Raises
     ------
@@ -61,4 +62,4 @@ suppressed_customers : TableFolder
     """
     enforce_limits(table)
     customers, transactions, sessions, email_log, products = (checked / name for name in CLEAN)
-    return customers, transactions, sessions, email_log, products, checked / "suppressed"
+    return customers, transactions, sessions, email_log, products, suppressed_customers(checked)
