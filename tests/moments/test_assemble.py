@@ -156,6 +156,19 @@ def test_a_database_that_spills_says_so(tmp_path, features, caplog):
     assert "spilled up to" in caplog.text
 
 
+def test_what_spills_while_a_table_is_kept_is_noted(tmp_path):
+    import ibis
+
+    settings = DatabaseSettings(memory_gib=0.05, threads=1)
+    with open_database(settings, tmp_path / "spill") as database:
+        numbers = ibis.range(1_000_000).unnest().name("row_id").as_table()
+        wide = numbers.mutate(key=numbers.row_id.cast("string").hexdigest("md5"))
+        kept = database.keep("kept", wide.group_by("key").aggregate(n=wide.count()))
+        assert kept.count().execute() == 1_000_000
+        assert database.spilled > 0
+    assert not (tmp_path / "spill").exists()
+
+
 def test_the_dictionary_describes_every_feature(folders, few, settings, tmp_path):
     made = assemble_customers(folders, few, settings, tmp_path)
     database = settings.database.model_copy(update={"scratch": str(tmp_path / "scratch")})

@@ -59,12 +59,14 @@ class Database:
     ----------
     backend : Ibis backend
     settings : DatabaseSettings
+    spilled : int
+        Most bytes that a query had on disk so far.
     """
 
     def __init__(self, backend: Any, settings: DatabaseSettings) -> None:
         self.backend = backend
         self.settings = settings
-        self._spilled = 0
+        self.spilled = 0
 
     def read(self, folders: Mapping[str, Path]) -> dict[str, ir.Table]:
         """Clean tables out of their folders of Parquet part files, nothing loaded.
@@ -83,9 +85,11 @@ class Database:
 
     def keep(self, name: str, table: ir.Table) -> ir.Table:
         """Compute a table once and keep it, in memory or spilled, until the database closes."""
-        kept = self.backend.create_table(name, table, temp=True, overwrite=True)
+        # Ibis's own way of making a temporary table writes it twice.
+        query = self.backend.compile(table)
+        self.backend.raw_sql(f'CREATE OR REPLACE TEMPORARY TABLE "{name}" AS {query}')
         self._note_spilled()
-        return kept
+        return self.backend.table(name, database=("temp", "main"))
 
     def rows_per_pass(self, features: Sequence[Feature]) -> int:
         """Moments that a pass computes together."""
@@ -135,19 +139,19 @@ class Database:
             self.backend.to_parquet(found, folder / f"part-{part:05d}.parquet")
             self._note_spilled()
             logger.info("Features of moments: pass %d of %d is done.", part + 1, passes)
-        if self._spilled:
+        if self.spilled:
             logger.warning(
                 "The database needed more than its %.3g GiB of memory and spilled up to %.2g GiB "
                 "to disk. Raise moments.database.memory_gib, or lower rows_per_pass.",
                 self.settings.memory_gib,
-                self._spilled / GIB,
+                self.spilled / GIB,
             )
-        return Effort(total, passes, self._spilled)
+        return Effort(total, passes, self.spilled)
 
     def _note_spilled(self) -> None:
         """Note what the last query had on disk at the most."""
         told = json.loads(self.backend.con.get_profiling_information())
-        self._spilled = max(self._spilled, int(told.get("system_peak_temp_dir_size", 0)))
+        self.spilled = max(self.spilled, int(told.get("system_peak_temp_dir_size", 0)))
 
 
 @contextmanager
