@@ -113,6 +113,17 @@ def test_finished_parts_are_kept_and_other_limits_score_nobody_anew(
     assert {p: p.stat().st_mtime_ns for p in out.rglob("*.parquet")} == before
 
 
+def test_without_limits_nothing_of_an_earlier_plan_stays(
+    engine: DecisionEngine, folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    score(engine, folder, out, STATED)
+    found = score(engine, folder, out, {})
+    assert found["message"].tolist().count("water") > 90
+    assert not list((out / "scores").rglob("*.parquet"))
+    assert not (out / "prices.json").exists()
+
+
 def test_prices_survive_being_saved() -> None:
     prices = Prices(
         np.array([3, 1 << 40]),

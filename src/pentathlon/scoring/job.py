@@ -92,6 +92,8 @@ class ScoringJob:
             if self.decider.limited:
                 fresh, before = self._twice(folder, partitions, sizes, bad)
             else:
+                (folder / PRICES).unlink(missing_ok=True)
+                remove_strangers(folder / SPILLED, {})
                 fresh, before = self._run(self._deciding(folder), partitions, sizes, bad)
         for name in bad:
             self._deciding(folder).remove(name)
