@@ -243,7 +243,7 @@ def stages(engine_folder: Path, customers: Path, n: int) -> dict[str, float]:
 
     def decide() -> Any:
         screen = screen_customers(clean, engine.messages, FREE.rules)
-        plan = make_plan(profit, engine.choose(profit), screen, FREE, engine.messages)
+        plan = make_plan(profit, engine.choose(prediction), screen, FREE, engine.messages)
         return decisions_table(screen.customer_id, prediction, plan, engine.messages, engine.policy)
 
     table = timed("decide", decide)
