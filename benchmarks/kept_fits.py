@@ -31,8 +31,13 @@ FITTING_CODE = (
     *("recipe/observed.py", "recipe/fitting.py"),
 )
 """What fitted models depend on, below the package; they are kept while it stays the same."""
-NO_PART_OF_FITS = ("decision", "evaluation", "campaign", "simulation", "plan")
-"""Blocks of parameters that come after fitting, or that the benchmark replaces."""
+NOT_FITTING_CODE = ("models/compiled/", "simulation/events_")
+"""Within it, what starts like this: fast predictions, and a retailer's raw tables."""
+NO_PART_OF_FITS = (
+    *("decision", "evaluation", "campaign", "simulation", "plan", "scoring"),
+    *("simulate_events", "intake", "moments"),
+)
+"""Blocks of parameters that come after fitting, belong to raw tables, or are set here."""
 
 
 def parameters(env: str = "base") -> dict[str, Any]:
@@ -63,10 +68,12 @@ def fingerprint(config: dict[str, Any], fixed: dict[str, dict[str, Any]] | None 
     """Hash of the parameters and the code that a fit depends on; the decision is no part of it."""
     parts = {key: block for key, block in config.items() if key not in NO_PART_OF_FITS}
     digest = hashlib.sha256(json.dumps([parts, fixed], sort_keys=True, default=str).encode())
+    root = PROJECT / "src" / "pentathlon"
     for package in FITTING_CODE:
-        place = PROJECT / "src" / "pentathlon" / package
+        place = root / package
         for path in [place] if place.is_file() else sorted(place.rglob("*.py")):
-            digest.update(path.read_bytes())
+            if not path.relative_to(root).as_posix().startswith(NOT_FITTING_CODE):
+                digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
