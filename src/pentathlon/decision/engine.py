@@ -44,7 +44,6 @@ from pentathlon.decision.shrinkage import ContrastShrinkage
 from pentathlon.errors import ArtifactError, ParameterError
 from pentathlon.features import DesignBuilder, build_features
 from pentathlon.fusion import FusionModel
-from pentathlon.models.compiled import compiled
 from pentathlon.models.order_value import OrderValueModel
 from pentathlon.models.protocol import ResponseModel
 from pentathlon.models.registry import model_class
@@ -125,6 +124,9 @@ class DecisionEngine:
         threads : int
             Of each model's prediction.
         """
+        # All models' modules, which only those who predict for many should load.
+        from pentathlon.models.compiled import compiled  # noqa: PLC0415
+
         return replace(
             self,
             models={name: compiled(model, threads) for name, model in self.models.items()},
