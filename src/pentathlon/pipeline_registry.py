@@ -56,6 +56,10 @@ def register_pipelines() -> dict[str, Pipeline]:
         "data_processing": Pipeline(
             stages["data_processing"], inputs={"raw_customers": "moment_observations"}
         ),
+        # Whoever has not consented, or has opted out, is on the list already.
+        "decision": Pipeline(
+            stages["decision"], inputs={"suppression_list": "suppressed_customers"}
+        ),
     }
     as_of = moments.create_pipeline()
     simulated = simulate.create_pipeline()

@@ -183,3 +183,9 @@ def test_each_model_is_configured_in_each_environment(conf, env):
     for name, block in training.items():
         assert block["model"] == name
         assert len(block["search_space"]) >= 3
+
+
+def test_nobody_without_consent_is_mailed_where_a_retailer_has_events(registry):
+    screen = next(n for n in registry["from_events"].nodes if n.name == "decision.screen")
+    assert "suppressed_customers" in screen.inputs
+    assert "suppression_list" not in screen.inputs
