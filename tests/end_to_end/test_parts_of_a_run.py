@@ -60,6 +60,8 @@ def test_a_pipeline_alone(parts):
         "decision.assemble_engine",
         "decision.screen",
         "decision.decide",
+        "decision.plan_month",
+        "decision.explain",
     }
 
 
