@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
-from scipy.sparse import csr_array, hstack, vstack
 
 from pentathlon.decision.allocation.candidates import Candidates
 from pentathlon.decision.allocation.limits import LimitSystem
@@ -63,6 +61,9 @@ def smallest_slack(
     most : ndarray of float64, shape (n_limits,), optional
         Most that each limit may be widened; without bound by default.
     """
+    from scipy.optimize import linprog
+    from scipy.sparse import csr_array, hstack, vstack
+
     kind, message = np.nonzero(kinds.eligible)
     cells, limits = len(kind), len(system)
     use = csr_array(system.use[:, kinds.segment[kind], message])

@@ -17,11 +17,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import LinearConstraint, linprog, milp, minimize
-from scipy.sparse import csc_array, csr_array, vstack
 
 from pentathlon.decision.allocation.candidates import Candidates
 from pentathlon.decision.allocation.feasibility import (
@@ -32,6 +31,9 @@ from pentathlon.decision.allocation.feasibility import (
 )
 from pentathlon.decision.allocation.limits import Limit, LimitSystem
 from pentathlon.errors import InfeasibleError, ParameterError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csc_array
 
 SAMPLE_ROWS = 50_000
 NEAR_SHARE = 0.05
@@ -232,6 +234,8 @@ def _descend(
     temperature: float,
 ) -> NDArray[np.float64]:
     """Minimise the smoothed dual; each price is the difference of two that are not negative."""
+    from scipy.optimize import minimize
+
     above, below = np.isfinite(system.maximum), np.isfinite(system.minimum)
     scale = np.abs(system.use).max(axis=(1, 2))
     n = len(candidates)
@@ -312,6 +316,9 @@ def _solve_tied(
     prices : ndarray of float64, shape (n_limits,)
         The program's own.
     """
+    from scipy.optimize import linprog
+    from scipy.sparse import csc_array, csr_array, vstack
+
     choice = candidates.choose(table)
     margin = candidates.margin(table)
     tied = np.sort(np.argpartition(margin, n_tied - 1)[:n_tied])
@@ -365,6 +372,9 @@ def _round(
     value: NDArray[np.float64],
 ) -> NDArray[np.int64] | None:
     """Whole customers: an integer program on those whom the linear one divides, and some more."""
+    from scipy.optimize import LinearConstraint, milp
+    from scipy.sparse import csr_array
+
     n = len(part)
     order = np.lexsort((-x, customer))
     first = order[np.searchsorted(customer[order], np.arange(n))]
