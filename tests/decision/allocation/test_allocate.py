@@ -187,6 +187,20 @@ def test_small_campaigns_reach_the_optimum_of_an_integer_program(campaign: Any) 
     assert found.profit == pytest.approx(best, abs=1e-5)
 
 
+def test_two_customers_who_are_far_from_a_tie_reach_the_optimum() -> None:
+    """The best plan changes both of them, though at the prices neither is near to a change."""
+    profit = np.array(
+        [[0.359005, 0.40427837, 0.52663475, 0.71028733], [0.63049686, 0.32014227, 0.0622, 0.025]],
+        dtype=np.float32,
+    )
+    limits = [
+        Limit("first", (1.0, 0.0, 1.0, 0.0), 0, 1),
+        Limit("second", (1.0, 0.0, 0.0, 1.0), -np.inf, 1),
+    ]
+    found = allocate(profit, limits)
+    assert found.choice.tolist() == [1, 0]
+
+
 def skewed_campaign(n: int) -> tuple[np.ndarray, list[Limit]]:
     """Profits as skewed as those of shops, a budget, and a minimum and maximum per message."""
     rng = np.random.default_rng(1)

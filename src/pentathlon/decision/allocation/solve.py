@@ -328,6 +328,8 @@ def _solve_tied(
     rest = system.used(fixed)
     reduced = part.profit - table[part.segment]
     near = (reduced.max(axis=1, keepdims=True) - reduced) <= 3 * reach + 1e-12
+    if len(candidates) <= TIED_ROWS:
+        near[:] = True  # a small campaign is one program: nobody's best need be near at the prices
     customer, message = np.nonzero(near & np.isfinite(part.profit))
     use = csc_array(system.use[:, part.segment[customer], message])
     value = part.profit[customer, message].astype(np.float64)
