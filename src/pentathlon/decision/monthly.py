@@ -138,11 +138,10 @@ def _best(
         before, total = total, total.copy()
         for count in range(1, min(settings.times_each, most) + 1):
             room = times[rows, message] - again >= count
-            gain = _run_of(gross[rows, message], cost[message], contact, count, settings, most)
+            each = _in_a_row(gross[rows, message], cost[message], contact, count, settings, most)
+            gain = each.sum(axis=2)
             if minimum_gain is not None:
-                least = _least_of(
-                    gross[rows, message], cost[message], contact, count, settings, most
-                )
+                least = each.min(axis=2)
                 gain = np.where(least >= minimum_gain, gain, -np.inf)
             reached = before[:, : most + 1 - count] + gain[:, :, None]
             reached[~room] = -np.inf
@@ -174,7 +173,7 @@ def _value_of(
     return value
 
 
-def _run_of(
+def _in_a_row(
     gross: NDArray[np.float64],
     cost: NDArray[np.float64],
     contact: NDArray[np.floating],
@@ -182,24 +181,9 @@ def _run_of(
     settings: MonthlyPlanSettings,
     most: int,
 ) -> NDArray[np.float64]:
-    """What ``count`` e-mails in a row bring from every position, ``(n, most + 1 - count)``."""
+    """What ``count`` e-mails bring each, from every position, ``(n, positions, count)``."""
     one = np.stack([_value_of(gross, cost, contact, j, settings) for j in range(most)], axis=1)
-    windows = np.lib.stride_tricks.sliding_window_view(one, count, axis=1)
-    return np.asarray(windows.sum(axis=2), dtype=np.float64)
-
-
-def _least_of(
-    gross: NDArray[np.float64],
-    cost: NDArray[np.float64],
-    contact: NDArray[np.floating],
-    count: int,
-    settings: MonthlyPlanSettings,
-    most: int,
-) -> NDArray[np.float64]:
-    """The least that one of ``count`` e-mails in a row brings, ``(n, most + 1 - count)``."""
-    one = np.stack([_value_of(gross, cost, contact, j, settings) for j in range(most)], axis=1)
-    windows = np.lib.stride_tricks.sliding_window_view(one, count, axis=1)
-    return np.asarray(windows.min(axis=2), dtype=np.float64)
+    return np.lib.stride_tricks.sliding_window_view(one, count, axis=1)
 
 
 def _read_back(
