@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from pentathlon.contract.messages import MessageSet
 from pentathlon.decision.gain import contradicted
@@ -20,6 +19,7 @@ from pentathlon.evaluation import holm, paired_gain
 from pentathlon.evaluation.estimate import Estimate
 from pentathlon.evaluation.estimators import Estimator
 from pentathlon.evaluation.outcomes import LoggedOutcomes
+from pentathlon.special import ndtr
 
 FEWEST_ROWS = 100
 """Customers who must get another message before a segment can be said to gain."""

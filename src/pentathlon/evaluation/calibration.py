@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import gammaincinv
 
 from pentathlon.errors import CalibrationError, EvaluationError
 from pentathlon.evaluation.estimate import check_level
 from pentathlon.evaluation.gains import score_bins
 from pentathlon.evaluation.scored import Floats, check_scored
+from pentathlon.special import gammaincinv
 
 
 def poisson_interval(

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from pentathlon.errors import EvaluationError
+from pentathlon.special import ndtri
 
 
 @dataclass(frozen=True)

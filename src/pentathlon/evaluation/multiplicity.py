@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from pentathlon.errors import EvaluationError
+from pentathlon.special import ndtr
 
 
 def two_sided_p(value: float, standard_error: float) -> float:

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from pentathlon.errors import EvaluationError
 from pentathlon.evaluation.estimate import Estimate
@@ -32,6 +31,7 @@ from pentathlon.evaluation.outcomes import (
     check_expected_profit,
     mean_under,
 )
+from pentathlon.special import ndtr
 
 
 def paired_gain(

@@ -2,10 +2,10 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import softmax
 
 from pentathlon.simulation.population import Customers, linear_index
 from pentathlon.simulation.published import FloatArray, fitted
+from pentathlon.special import softmax
 
 
 def propensities(customers: Customers) -> FloatArray:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq, root
-from scipy.special import expit, softmax
 
 from pentathlon.simulation.assignment import propensities
 from pentathlon.simulation.effects import Effects, personal_effects
@@ -37,6 +36,7 @@ from pentathlon.simulation.published import (
 )
 from pentathlon.simulation.response import baseline_basis
 from pentathlon.simulation.world import build_world, control_variates, reference_customers
+from pentathlon.special import expit, softmax
 
 POOL_ROWS = 300_000
 POOL_SEED = 7

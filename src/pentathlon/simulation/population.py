@@ -11,7 +11,6 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, ndtri
 
 from pentathlon.simulation.published import (
     AGES,
@@ -22,6 +21,7 @@ from pentathlon.simulation.published import (
     logit_coefficients,
     published_statistics,
 )
+from pentathlon.special import expit, ndtri
 
 # Latent correlations of age and of being a man with the numeric features. Not published;
 # chosen for the published inflation factors: age and female go with the sports one does

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import expit
 
 from pentathlon.simulation.assignment import propensities
 from pentathlon.simulation.effects import Effects, personal_effects
@@ -12,6 +11,7 @@ from pentathlon.simulation.orders import MINIMUM, mean_excess, order_index
 from pentathlon.simulation.population import Customers, draw_customers, standardised
 from pentathlon.simulation.published import FloatArray, arm_statistic, fitted
 from pentathlon.simulation.response import baseline_log_odds
+from pentathlon.special import expit
 
 REFERENCE_ROWS = 150_000
 _REFERENCE_SEED = 20_250_607
