@@ -30,8 +30,8 @@ def register_pipelines() -> dict[str, Pipeline]:
     dict of str to Pipeline
         Each stage by name; ``events``, the raw tables of a simulated retailer and their intake;
         ``engine``, every stage from the raw file to the report; ``from_events``, the same from
-        raw tables on; and ``__default__``, the same behind a simulated
-        retailer. ``scoring`` is run by itself.
+        raw tables on and to decisions about everybody as of now; and ``__default__``, the same
+        behind a simulated retailer. ``scoring`` is run by itself.
     """
     stages = {
         "data_processing": data_processing.create_pipeline(),
@@ -61,6 +61,14 @@ def register_pipelines() -> dict[str, Pipeline]:
             stages["decision"], inputs={"suppression_list": "suppressed_customers"}
         ),
     }
+    nightly = scoring.create_pipeline()
+    of_now = Pipeline(
+        nightly,
+        inputs={
+            "customers_to_score": "moment_customers",
+            "suppression_list": "suppressed_customers",
+        },
+    )
     as_of = moments.create_pipeline()
     simulated = simulate.create_pipeline()
     simulated_events, raw_tables = simulate_events.create_pipeline(), intake.create_pipeline()
@@ -71,9 +79,9 @@ def register_pipelines() -> dict[str, Pipeline]:
         "events": simulated_events
         + Pipeline(raw_tables, inputs={"raw_events": "simulated_events"}),
         "moments": as_of,
-        "from_events": sum(after_moments.values(), raw_tables + as_of),
+        "from_events": sum(after_moments.values(), raw_tables + as_of + of_now),
         **stages,
-        "scoring": scoring.create_pipeline(),
+        "scoring": nightly,
         "engine": engine,
         "__default__": sum(after_simulation.values(), simulated),
     }

@@ -60,7 +60,8 @@ def test_the_registry_has_the_stages_and_what_is_put_together_from_them(registry
     assert events == {n.name for name in ("simulate_events", "intake") for n in stages[name].nodes}
     from_events = {node.name for node in registry["from_events"].nodes}
     before = {n.name for name in ("intake", "moments") for n in stages[name].nodes}
-    assert from_events == before | {node.name for node in registry["engine"].nodes}
+    after = {node.name for name in ("engine", "scoring") for node in registry[name].nodes}
+    assert from_events == before | after
     default = {node.name for node in registry["__default__"].nodes}
     engine = {node.name for node in registry["engine"].nodes}
     assert default == everything

@@ -9,6 +9,7 @@ import pytest
 
 from pentathlon.contract import MessageSet
 from pentathlon.decision import DecisionSettings, choose_policy, logged_outcomes
+from pentathlon.decision import choice as choice_module
 from pentathlon.decision.choice import best_constant
 from pentathlon.evaluation import AIPW, paired_gain
 from pentathlon.models.sampling import expit
@@ -138,6 +139,23 @@ def test_a_constant_is_promised_with_its_lead_shrunk() -> None:
     gross = choice.expected_profit + MESSAGES.costs.astype(np.float32)
     level = float(gross.mean())
     np.testing.assert_allclose(choice.constant_worth[best] * level, choice.promised_profit)
+
+
+def test_an_e_mail_that_ships_is_not_overruled_by_control_after_shrinking() -> None:
+    """Leads among e-mails that are mere luck shrink below a control nearly as good."""
+    messages = MessageSet({name: {"margin": 1.0} for name in ("control", "a", "b", "c", "d")})
+    message, place = np.repeat(np.arange(5), 400), np.tile(np.arange(400), 5)
+    response = (place < np.array([130, 136, 110, 112, 114])[message]).astype(int)
+    value = np.where(response == 1, 10.0, 0.0)
+    even, ones, usual = np.full(2_000, 0.2), np.ones(2_000), np.full((2_000, 5), 10.0)
+    outcomes = logged_outcomes(message, even, response, value, ones, usual, messages)
+    profit = np.full((2_000, 5), 3.0, dtype=np.float32)
+    estimator = AIPW()
+    estimates = [estimator.estimate(k, outcomes, profit).value for k in range(5)]
+    assert int(np.argmax(estimates)) == 1
+    worth = choice_module._constant_values(outcomes, profit, estimator, messages)
+    assert worth[1] < estimates[0]
+    assert worth[0] == worth[1] == worth.max()
 
 
 def test_a_personalised_policy_is_promised_its_gain_by_its_reliability() -> None:

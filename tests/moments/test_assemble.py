@@ -122,6 +122,15 @@ def test_nothing_after_now_is_known(folders, tables, few, settings, tmp_path):
     assert table["orders"].tolist() == expected.tolist()
 
 
+def test_nothing_is_computed_for_who_may_not_be_mailed(folders, tables, few, settings, tmp_path):
+    everybody = tables["customers"]["customer_id"]
+    made = assemble_customers(folders, few, settings, tmp_path, everybody.iloc[[0, 5]])
+    found = load_parts(made.folder)
+    assert set(found["customer_id"]) == set(everybody) - set(everybody.iloc[[0, 5]])
+    with pytest.raises(DataError, match="Of no customer there is consent"):
+        assemble_customers(folders, few, settings, tmp_path / "none", everybody)
+
+
 def test_a_log_without_complete_windows_is_refused(folders, few, settings, tmp_path, small):
     early = changed(settings, now=(small.START + 2 * small.DAY).to_pydatetime())
     with pytest.raises(DataError, match="complete outcome window of 28 days"):

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pentathlon.contract.source import MissingRules
 from pentathlon.decision import DecisionEngine
 from pentathlon.decision.rules import Sources
 from pentathlon.decision.settings import FREE, SendingSettings
 from pentathlon.errors import DataError, ParameterError
-from pentathlon.scoring import BatchDecider, ScoredFolder, ScoringJob, ScoringSettings
+from pentathlon.scoring import BatchDecider, Reference, ScoredFolder, ScoringJob, ScoringSettings
 from pentathlon.scoring.parts import stamp_of
 
 EDGES = {"purchase_probability": (0.2, 0.4)}
@@ -100,10 +101,11 @@ def test_a_changed_partition_is_scored_again_and_a_lost_one_forgotten(
         {"settings": SendingSettings.model_validate({"exploration": {"share": 0.1}})},
         {"sources": Sources(suppressed=pd.DataFrame({"customer_id": ["C00001"]}))},
         {"edges": {"purchase_probability": (0.2, 0.5)}},
+        {"fill": {"income": 1.0}},
         {"digest": "another engine"},
         {"policy": "send water"},
     ],
-    ids=["campaign", "settings", "sources", "edges", "engine", "policy"],
+    ids=["campaign", "settings", "sources", "edges", "fill", "engine", "policy"],
 )
 def test_whatever_decisions_follow_from_makes_old_parts_stale(
     engine: DecisionEngine, folder: Path, tmp_path: Path, change: dict[str, Any]
@@ -248,3 +250,32 @@ def test_progress_tells_the_rate_and_the_rest(
     lines = [r.getMessage() for r in caplog.records if "a second" in r.getMessage()]
     assert len(lines) > 5
     assert lines[-1].startswith("scored 600 of 600 customers (100 %)")
+
+
+def test_what_was_missing_in_training_is_filled_like_then_and_counted(
+    engine: DecisionEngine, folder: Path, customers: pd.DataFrame, tmp_path: Path
+) -> None:
+    missing = MissingRules(numeric="median", categorical="unknown", counts="reject")
+    fill = Reference.of(engine, customers, 1_000, seed=1, missing=missing).fill
+    median = customers["income"].median()
+    assert fill["income"] == median
+    assert "freq_water" not in fill
+    given = customers.iloc[:250].astype({"freq_water": "float64"})
+    income, age, water = (given.columns.get_loc(c) for c in ("income", "age", "freq_water"))
+    given.iloc[[3, 4, 7], income] = np.nan
+    given.iloc[5, age] = None
+    given.iloc[[6, 7], water] = np.nan
+    given.to_parquet(folder / "a.parquet")
+    job(engine, folder, fill=fill).write_to(tmp_path / "out")
+    expected = customers.drop(index=[6, 7])
+    expected.iloc[[3, 4], income] = median
+    expected.iloc[5, age] = "unknown"
+    pd.testing.assert_frame_equal(
+        decided(tmp_path / "out"),
+        engine.decide(expected, campaign="may"),
+        check_dtype=False,
+        check_exact=True,
+    )
+    counts = dict(ScoredFolder(tmp_path / "out").parts())["a.parquet"]
+    assert counts.filled == {"income": 2, "age": 1}
+    assert counts.reasons == {"freq_water is missing": 2}

@@ -318,7 +318,11 @@ def _constant_values(
     # One variance for all, so that shrinking never changes which message is best. A trace of the
     # leads stays where nothing tells them from luck: a tie must go to one of them.
     shrunk = shrink_to_mean(value[e_mails], np.full(len(e_mails), variance))
+    picked = int(np.argmax(value))
     value[e_mails] = shrunk + TRACE * (value[e_mails] - shrunk)
+    if messages.control is not None and picked != messages.control:
+        # What ships is not to be overruled by a control that only shrinking put ahead of it.
+        value[messages.control] = min(value[messages.control], value[picked])
     return value
 
 

@@ -126,15 +126,26 @@ def assemble_customers(
     features: Sequence[Feature],
     settings: MomentSettings,
     scratch: Path,
+    left_out: pd.Series | None = None,
 ) -> Assembled:
-    """Features of all customers as they stand now.
+    """Features of customers as they stand now.
 
-    Parameters and errors are those of :func:`assemble_observations`.
+    Other parameters, and errors, are those of :func:`assemble_observations`.
+
+    Parameters
+    ----------
+    left_out : Series of str, optional
+        Customers for whom nothing is computed: who did not consent, or opted out.
 
     Returns
     -------
     Assembled
         A row per customer: ``customer_id`` and the features.
+
+    Raises
+    ------
+    DataError
+        When nobody is left.
     """
     import ibis
 
@@ -142,15 +153,22 @@ def assemble_customers(
         tables = database.read(folders)
         now = _now(tables, settings)
         people = tables["customers"].select("customer_id")
+        if left_out is not None and len(left_out):
+            unwanted = database.known("left_out", pd.DataFrame({"customer_id": left_out}))
+            people = people.anti_join(unwanted, "customer_id")
+            logger.info("%s customers may not be mailed and are left out.", f"{len(left_out):,}")
         rows = people.mutate(
             # What happened at this very time has happened.
             moment=ibis.timestamp(now) + ibis.interval(microseconds=1),
             row_id=ibis.row_number().over(order_by=people.customer_id),
         )
+        everyone = database.keep("everyone", rows)
+        if not int(everyone.count().execute()):
+            raise DataError("Of no customer there is consent: nobody may be scored or mailed.")
         target = scratch / "customers"
         effort = database.write_features(
             tables,
-            database.keep("everyone", rows),
+            everyone,
             features,
             target,
             finish=lambda table: table.drop("row_id", "moment"),

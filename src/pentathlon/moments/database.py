@@ -24,6 +24,7 @@ from pentathlon.moments.settings import DatabaseSettings
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +83,11 @@ class Database:
             )
             for name, path in folders.items()
         }
+
+    def known(self, name: str, table: pd.DataFrame) -> ir.Table:
+        """Make a table known that is in memory already."""
+        self.backend.con.register(name, table)
+        return self.backend.table(name)
 
     def keep(self, name: str, table: ir.Table) -> ir.Table:
         """Compute a table once and keep it, in memory or spilled, until the database closes."""

@@ -78,6 +78,8 @@ class BatchDecider:
     prices : Prices, optional
         Of the limits that bind all customers together; they must be known before anybody is
         decided.
+    fill : mapping of str to float or str
+        What missing values stand for, by column; as they did in training.
     """
 
     engine: DecisionEngine
@@ -86,8 +88,8 @@ class BatchDecider:
     on: date | None = None
     sources: Sources = NO_SOURCES
     edges: Mapping[str, Sequence[float]] | None = None
-
     prices: Prices | None = None
+    fill: Mapping[str, float | str] | None = None
 
     def __post_init__(self) -> None:
         shares = [limit.name for limit in self.settings.limits if limit.of == "share_of_emails"]
@@ -135,7 +137,7 @@ class BatchDecider:
                 "decided."
             )
         engine = self.engine
-        clean = clean_batch(batch, engine.columns, first_row, repeated)
+        clean = clean_batch(batch, engine.columns, first_row, repeated, self.fill)
         prediction = self._predicted(clean, scores)
         wishes = self._wishes(clean, prediction)
         choice = wishes.best
@@ -147,7 +149,7 @@ class BatchDecider:
         return DecidedBatch(
             as_batch(table, DECISIONS),
             clean.rejected,
-            count(table, prediction, plan, self.edges or {}, clean.reasons),
+            count(table, prediction, plan, self.edges or {}, clean.reasons, clean.filled),
         )
 
     def spill(
@@ -163,7 +165,7 @@ class BatchDecider:
                 "decision.exploration.among: top_two draws between what limits leave best, which "
                 "scoring cannot know beforehand; use eligible where there are limits."
             )
-        clean = clean_batch(batch, self.engine.columns, first_row, repeated)
+        clean = clean_batch(batch, self.engine.columns, first_row, repeated, self.fill)
         prediction = self._predicted(clean, None)
         kept = spilled(
             clean.rows, prediction, self._wishes(clean, prediction), self.engine.messages

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -33,12 +33,15 @@ class CleanBatch:
         ``row`` (of the partition, from 1), ``reason`` and the batch's columns as text.
     reasons : dict of str to int
         Rejected rows by kind of reason.
+    filled : dict of str to int
+        Missing values that were filled, by column; of kept rows.
     """
 
     customers: pd.DataFrame
     rows: NDArray[np.int64]
     rejected: pd.DataFrame
     reasons: dict[str, int]
+    filled: dict[str, int] = field(default_factory=dict)
 
 
 def clean_batch(
@@ -46,6 +49,7 @@ def clean_batch(
     features: FeatureColumns,
     first_row: int = 0,
     repeated: NDArray[np.int64] | None = None,
+    fill: Mapping[str, float | str] | None = None,
 ) -> CleanBatch:
     """Keep the customers of a batch that have an identifier and every feature.
 
@@ -58,6 +62,8 @@ def clean_batch(
         Position of the batch's first row in its partition.
     repeated : ndarray of int64, optional
         Rows of the partition whose customer occurs before.
+    fill : mapping of str to float or str, optional
+        What a missing value of a column stands for; customers who miss another are rejected.
 
     Returns
     -------
@@ -73,33 +79,46 @@ def clean_batch(
         again[inside - first_row] = True
         quarantine.reject(again, REPEATED, "customer_id")
     columns: dict[str, object] = {"customer_id": ids}
+    fill, absent = fill or {}, {}
     for name in (*features.numeric, *features.counts.values()):
-        columns[name] = _number(raw, name, features, quarantine)
+        columns[name], absent[name] = _number(raw, name, features, fill, quarantine)
     for name in features.categorical:
-        absent = raw[name].isna().to_numpy()
-        quarantine.reject(absent, f"{name} is missing", name)
-        columns[name] = raw[name]
+        absent[name] = raw[name].isna().to_numpy()
+        columns[name] = raw[name].fillna(fill[name]) if name in fill else raw[name]
+    for name, missing in absent.items():
+        if name not in fill:
+            quarantine.reject(missing, f"{name} is missing", name)
     clean = raw.assign(**columns)
     kept = quarantine.kept
+    counts = {name: int((absent[name] & kept).sum()) for name in fill if name in absent}
+    filled = {name: n for name, n in counts.items() if n}
     rows = first_row + np.flatnonzero(kept).astype(np.int64)
     if kept.all():
-        return CleanBatch(clean, rows, quarantine.table(), {})
+        return CleanBatch(clean, rows, quarantine.table(), {}, filled)
     rejected = quarantine.table()
     rejected["row"] += first_row
-    return CleanBatch(clean[kept].reset_index(drop=True), rows, rejected, quarantine.by_kind)
+    clean = clean[kept].reset_index(drop=True)
+    return CleanBatch(clean, rows, rejected, quarantine.by_kind, filled)
 
 
 def _number(
-    raw: pd.DataFrame, name: str, features: FeatureColumns, quarantine: Quarantine
-) -> NDArray[np.float64]:
+    raw: pd.DataFrame,
+    name: str,
+    features: FeatureColumns,
+    fill: Mapping[str, float | str],
+    quarantine: Quarantine,
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Values of a column, missing ones filled, and which were missing."""
     value, not_a_number = numbers(raw[name], MISSING_VALUES)
     quarantine.reject(not_a_number, f"{name} is not a number", name)
-    quarantine.reject(np.isnan(value), f"{name} is missing", name)
+    missing: NDArray[np.bool_] = np.isnan(value) & ~not_a_number
+    if name in fill:
+        value = np.where(missing, float(fill[name]), value)
     if name in features.counts.values():
         quarantine.reject(value < 0, f"{name} is a negative count", name)
     if name in features.log:
         quarantine.reject(value < 0, f"{name} is negative and features.log lists it", name)
-    return value
+    return value, missing
 
 
 def columns_asked(features: FeatureColumns, settings: SendingSettings) -> list[str]:

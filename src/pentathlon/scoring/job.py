@@ -227,6 +227,7 @@ class ScoringJob:
             campaign=[decider.campaign, decider.on],
             sources=sources,
             edges=decider.edges,
+            fill=decider.fill,
             batch_rows=self.settings.batch_rows,
             limit_customers=self.settings.limit_customers,
             versions=[library_versions(), pa.__version__],

@@ -95,6 +95,7 @@ def summarise(
         "customers": total.decided,
         "rejected_rows": total.rejected,
         "rejected_rows_by_reason": dict(total.reasons.most_common()),
+        "filled_values_by_column": dict(total.filled.most_common()),
         "messages": dict(total.messages.most_common()),
         "decided_by": dict(total.deciders.most_common()),
         "customers_by_rule": dict(total.rules.most_common()),

@@ -18,6 +18,8 @@ from pentathlon.decision.plan import Plan
 SCORES = ("purchase_probability", "expected_order_value", "best_expected_profit")
 """Scores whose distribution is compared: means over messages, and the best message's profit."""
 
+_COUNTERS = ("messages", "deciders", "rules", "reasons", "filled")
+
 
 def scores_of(prediction: Prediction) -> dict[str, NDArray[np.float32]]:
     """The compared scores of each customer, arrays of shape ``(n,)``."""
@@ -39,9 +41,9 @@ class Counts:
         Of the messages that are sent, in currency.
     expected_profit_of_control : float
         Of sending nobody anything; ``nan`` where there is no control.
-    messages, deciders, rules, reasons : Counter
-        Customers by message, by who decided, by rule that removed one of their messages, and
-        rejected rows by reason.
+    messages, deciders, rules, reasons, filled : Counter
+        Customers by message, by who decided, by rule that removed one of their messages,
+        rejected rows by reason, and missing values that were filled by column.
     histograms : dict of str to list of int
         Customers by bin of each score.
     """
@@ -54,6 +56,7 @@ class Counts:
     deciders: Counter[str] = field(default_factory=Counter)
     rules: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    filled: Counter[str] = field(default_factory=Counter)
     histograms: dict[str, list[int]] = field(default_factory=dict)
 
     def add(self, other: Counts) -> None:
@@ -62,7 +65,7 @@ class Counts:
         self.rejected += other.rejected
         self.expected_profit += other.expected_profit
         self.expected_profit_of_control += other.expected_profit_of_control
-        for name in ("messages", "deciders", "rules", "reasons"):
+        for name in _COUNTERS:
             getattr(self, name).update(getattr(other, name))
         for score, bins in other.histograms.items():
             mine = self.histograms.get(score, [0] * len(bins))
@@ -76,7 +79,7 @@ class Counts:
     def from_json(cls, text: str) -> Counts:
         """Read what :meth:`to_json` wrote."""
         state: dict[str, Any] = json.loads(text)
-        for name in ("messages", "deciders", "rules", "reasons"):
+        for name in _COUNTERS:
             state[name] = Counter(state[name])
         return cls(**state)
 
@@ -87,6 +90,7 @@ def count(
     plan: Plan,
     edges: Mapping[str, Sequence[float]],
     reasons: Mapping[str, int],
+    filled: Mapping[str, int],
 ) -> Counts:
     """Count a batch of decisions.
 
@@ -99,6 +103,8 @@ def count(
         Inner edges of each score's bins.
     reasons : mapping of str to int
         Rejected rows of the batch by reason.
+    filled : mapping of str to int
+        Missing values that were filled, by column.
     """
     control = decisions["expected_profit_of_control"].to_numpy(dtype=np.float64)
     removed = {
@@ -115,6 +121,7 @@ def count(
         deciders=Counter(decisions["decided_by"].tolist()),
         rules=Counter({rule: n for rule, n in removed.items() if n}),
         reasons=Counter(dict(reasons)),
+        filled=Counter(dict(filled)),
         histograms={score: histogram(scores[score], edges[score]) for score in edges},
     )
 

@@ -49,20 +49,24 @@ def make_customers(
     transactions: TableFolder,
     sessions: TableFolder,
     email_log: TableFolder,
+    suppressed_customers: pd.DataFrame,
     messages: MessagesParams,
     params: MomentsParams,
 ) -> TableFolder:
-    """Compute the features of all customers as they stand now.
+    """Compute the features, as they stand now, of customers who may be mailed.
 
     Returns
     -------
     TableFolder
-        A row per customer; the files are moved from the scratch folder.
+        A row per customer who has consented and has not opted out: nobody else can be scored.
+        The files are moved from the scratch folder.
     """
     tables = (customers, transactions, sessions, email_log)
     folders = {name: table.path for name, table in zip(NAMES, tables, strict=True)}
     features = declared_features(params, messages.message_set())
-    made = assemble_customers(folders, features, params, scratch_folder(params, "customers"))
+    left_out = suppressed_customers["customer_id"]
+    scratch = scratch_folder(params, "customers")
+    made = assemble_customers(folders, features, params, scratch, left_out)
     return TableFolder(made.folder, temporary=True)
 
 

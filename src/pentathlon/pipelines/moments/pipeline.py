@@ -31,7 +31,7 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
             ),
             Node(
                 make_customers,
-                inputs=[*TABLES, "params:messages", "params:moments"],
+                inputs=[*TABLES, "suppressed_customers", "params:messages", "params:moments"],
                 outputs="moment_customers",
                 name="make_customers",
                 namespace="moments",

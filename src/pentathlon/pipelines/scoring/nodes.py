@@ -11,6 +11,8 @@ import pandas as pd
 from pentathlon.decision import DecisionEngine
 from pentathlon.decision.rules import Sources
 from pentathlon.errors import DataError
+from pentathlon.events.folders import TableFolder
+from pentathlon.pipelines.data_processing.params import DataProcessingParams
 from pentathlon.pipelines.decision.params import DecisionParams
 from pentathlon.pipelines.evaluation.params import CampaignParams
 from pentathlon.pipelines.scoring.params import ScoringParams
@@ -29,11 +31,13 @@ logger = logging.getLogger(__name__)
 
 def score_training_customers(
     decision_engine: DecisionEngine,
+    observations: pd.DataFrame,
     customers: pd.DataFrame,
+    contract: DataProcessingParams,
     settings: ScoringParams,
     randomness: RandomnessParams,
 ) -> dict[str, Any]:
-    """Score customers of the training data, for the scores of others to be held against.
+    """Score customers of the training rows, for others to be held against and filled like.
 
     Returns
     -------
@@ -41,12 +45,20 @@ def score_training_customers(
         See :class:`pentathlon.scoring.Reference`.
     """
     engine = decision_engine.compiled(randomness.threads)
-    return Reference.of(engine, customers, settings.reference_customers, randomness.seed).to_dict()
+    trained = observations.loc[observations["split"] == "train", "customer_id"].astype(str)
+    reference = Reference.of(
+        engine,
+        customers[customers["customer_id"].astype(str).isin(set(trained))],
+        settings.reference_customers,
+        randomness.seed,
+        contract.missing,
+    )
+    return reference.to_dict()
 
 
 def plan_scoring(
     decision_engine: DecisionEngine,
-    customers_to_score: Path,
+    customers_to_score: Path | TableFolder,
     customer_attributes: pd.DataFrame | None,
     suppression_list: pd.DataFrame | None,
     contact_history: pd.DataFrame | None,
@@ -62,7 +74,7 @@ def plan_scoring(
     Parameters
     ----------
     decision_engine : DecisionEngine
-    customers_to_score : Path
+    customers_to_score : Path or TableFolder
         Folder of Parquet files.
     customer_attributes, suppression_list, contact_history, purchase_history : DataFrame or None
         What else rules may know of customers.
@@ -74,15 +86,19 @@ def plan_scoring(
     randomness : RandomnessParams
         Its threads are those of the whole run.
     """
+    reference = Reference.from_dict(scoring_reference)
     decider = BatchDecider(
         engine=decision_engine.compiled(),
         settings=decision,
         campaign=campaign.name,
         on=campaign.date,
         sources=Sources(customer_attributes, suppression_list, contact_history, purchase_history),
-        edges=Reference.from_dict(scoring_reference).edges,
+        edges=reference.edges,
+        fill=reference.fill,
     )
-    return ScoringJob(customers_to_score, decider, settings, randomness.threads)
+    folder = customers_to_score
+    path = folder.path if isinstance(folder, TableFolder) else folder
+    return ScoringJob(path, decider, settings, randomness.threads)
 
 
 def sum_up(

@@ -26,7 +26,14 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
         [
             Node(
                 score_training_customers,
-                inputs=["decision_engine", "customers", "params:scoring", "params:randomness"],
+                inputs=[
+                    "decision_engine",
+                    "observations",
+                    "customers",
+                    "params:data_processing",
+                    "params:scoring",
+                    "params:randomness",
+                ],
                 outputs="scoring_reference",
                 name="score_training_customers",
                 namespace="scoring",
