@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pentathlon.decision import ContrastShrinkage, DecisionEngine
+from pentathlon.decision.leads import MessageLeads
 from pentathlon.features import DesignBuilder
 from pentathlon.fusion import FusionModel
 from pentathlon.models import model_class
@@ -52,4 +53,5 @@ def engine(retailer: Any) -> DecisionEngine:
             (-0.2, 0.1, 0.1), (-0.2, 0.05, 0.15), (0.3, 0.9, 0.6), 0.7, 0.25, 0
         ),
         policy="personalised",
+        leads=MessageLeads((1.0, 0.9, 1.1)),
     )

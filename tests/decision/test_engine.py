@@ -18,6 +18,7 @@ from pentathlon.decision import engine as engine_module
 from pentathlon.decision.blending import FUSED
 from pentathlon.decision.decisions import decisions_table
 from pentathlon.decision.exploration import ExplorationSettings
+from pentathlon.decision.leads import AS_PREDICTED
 from pentathlon.decision.manifest import manifest_digest
 from pentathlon.decision.plan import Plan, make_plan
 from pentathlon.decision.routing import Leaf, Router, Split
@@ -100,7 +101,7 @@ def test_a_decision_is_its_steps_one_after_the_other(engine: DecisionEngine, ret
     own = contrast - shared
     personal = 0.3 * shared + np.where(own > 0, 0.9, 0.6) * own
     p = expit(base + np.array([-0.2, 0.05, 0.15]) + personal)
-    value = engine.order_value.level.predict(design)[:, None] * [0.95, 1.0, 1.1]
+    value = engine.order_value.level.predict(design)[:, None] * [0.95, 0.9, 1.21]
     profit = p * value * [0.4, 0.4, 0.5] - [0, 0.05, 0.1]
     choice = profit.argmax(axis=1)
     rows = np.arange(len(choice))
@@ -283,11 +284,28 @@ def test_a_policy_and_its_groups_belong_together(
 def test_an_engine_from_before_contrasts_were_blended_is_read(copy: Path) -> None:
     path = copy / "manifest.json"
     manifest = json.loads(path.read_text(encoding="utf-8"))
-    del manifest["blend"], manifest["router"]
+    del manifest["blend"], manifest["router"], manifest["leads"]
     manifest["format"] = 3
     manifest["digest"] = manifest_digest(manifest)
     path.write_text(json.dumps(manifest), encoding="utf-8")
     assert DecisionEngine.load(copy).blend == FUSED
+
+
+def test_an_engine_from_before_leads_were_shrunk_is_read(
+    copy: Path, engine: DecisionEngine
+) -> None:
+    path = copy / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    del manifest["leads"]
+    manifest["format"] = 4
+    manifest["digest"] = manifest_digest(manifest)
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    assert DecisionEngine.load(copy).leads == AS_PREDICTED
+    manifest["format"] = 5
+    manifest["digest"] = manifest_digest(manifest)
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(ArtifactError, match=r"lacks \['leads'\]"):
+        DecisionEngine.load(copy)
 
 
 def test_nothing_in_the_folder_is_a_pickle(saved: Path) -> None:
@@ -355,7 +373,7 @@ def older_library(folder: Path) -> None:
         (break_manifest, "not valid JSON"),
         (list_manifest, "not valid: it is no JSON object"),
         (cheapen, "its manifest.json is not the one that was written"),
-        (edit(format=2), "has format 2, this version reads formats 3 and 4"),
+        (edit(format=2), "has format 2, this version reads formats 3 to 5"),
         (edit(format=None), "has format None"),
         (edit(shrinkage=None), r"lacks \['shrinkage'\]"),
         (older_library, r"saved with scikit-learn 0\.24\.2 \(here 1\.\d"),

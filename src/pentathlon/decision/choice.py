@@ -18,6 +18,7 @@ from pentathlon.decision.challengers import (
     judge_segments,
 )
 from pentathlon.decision.gain import confirmed_gain
+from pentathlon.decision.leads import AS_PREDICTED, MessageLeads
 from pentathlon.decision.policies import (
     BY_SEGMENT,
     PERSONALISED,
@@ -55,6 +56,8 @@ class PolicyChoice:
         Weights of the models' contrasts, fitted on all rows, for the engine.
     shrinkage : ContrastShrinkage
         Fitted on all rows, each blended by weights from other folds; for the engine.
+    leads : MessageLeads
+        Of e-mails in what is spent, by all rows; for the engine.
     expected_profit : ndarray of float32, shape (n, n_messages)
         Cross-fitted, contrasts blended and shrunk by what was estimated without the row's fold.
     gain : Estimate
@@ -88,6 +91,7 @@ class PolicyChoice:
 
     blend: ContrastBlend
     shrinkage: ContrastShrinkage
+    leads: MessageLeads
     expected_profit: NDArray[np.float32]
     gain: Estimate
     gate: GateResult
@@ -146,13 +150,31 @@ def choose_policy(
     measured, covariance = ContrastShrinkage.fit_with_covariance(
         blended, message, response, weight, messages.control, outcomes.cluster
     )
+    spent = np.where(response == 1, _order_value(outcomes, messages), 0.0)
     shrinkage, shrunk = ContrastShrinkage.none(len(messages)), blended
+    leads, order_value = AS_PREDICTED, expected_order_value
     if settings.shrink_contrasts:
         shrinkage = measured
-        shrunk = _cross_fitted_shrinking(
-            blended, without, message, response, weight, fold, messages
+        shrunk, order_value = _cross_fitted_shrinking(
+            blended,
+            without,
+            expected_order_value,
+            message,
+            response,
+            spent,
+            weight,
+            fold,
+            messages.control,
         )
-    profit = expected_profit(shrunk, expected_order_value, messages)
+        leads = MessageLeads.fit(
+            shrinkage.predict(blended),
+            expected_order_value,
+            message,
+            spent,
+            weight,
+            messages.control,
+        )
+    profit = expected_profit(shrunk, order_value, messages)
     estimator = AIPW(smoothed=settings.estimator == "smoothed")
     rival = np.empty(outcomes.n, dtype=np.int64)
     for held_out in np.unique(fold):
@@ -167,8 +189,8 @@ def choose_policy(
         baseline=rival,
         estimator=estimator,
     )
-    whole = expected_profit(shrinkage.predict(blended), expected_order_value, messages)
-    spent = np.where(response == 1, _order_value(outcomes, messages), 0.0)
+    whole_value = leads.predict(expected_order_value)
+    whole = expected_profit(shrinkage.predict(blended), whole_value, messages)
 
     def confirmed(among: NDArray[np.bool_] | None = None) -> Estimate:
         return confirmed_gain(
@@ -240,6 +262,7 @@ def choose_policy(
     return PolicyChoice(
         blend=blend,
         shrinkage=shrinkage,
+        leads=leads,
         expected_profit=profit,
         gain=gain,
         gate=verdict,
@@ -257,25 +280,32 @@ def choose_policy(
 def _cross_fitted_shrinking(
     blended: NDArray[np.float32],
     without: Callable[[int], NDArray[np.float32]],
+    expected_order_value: NDArray[np.float32],
     message: NDArray[np.int64],
     response: NDArray[np.integer],
+    spent: NDArray[np.float64],
     weight: NDArray[np.float64],
     fold: NDArray[np.integer],
-    messages: MessageSet,
-) -> NDArray[np.float32]:
-    """Every row shrunk by what the other folds' outcomes bear out, shape ``(n, n_messages)``."""
-    shrunk = np.empty_like(blended)
+    control: int | None,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Every row's probabilities and order values, shrunk by what other folds' outcomes bear out.
+
+    Returns
+    -------
+    probability, order_value : ndarray of float32, shape (n, n_messages)
+    """
+    shrunk, order_value = np.empty_like(blended), np.empty_like(expected_order_value)
     for held_out in np.unique(fold):
         inside, outside = fold != held_out, fold == held_out
-        part = ContrastShrinkage.fit(
-            without(held_out)[inside],
-            message[inside],
-            response[inside],
-            weight[inside],
-            messages.control,
+        known = without(held_out)[inside]
+        sent, w = message[inside], weight[inside]
+        part = ContrastShrinkage.fit(known, sent, response[inside], w, control)
+        leads = MessageLeads.fit(
+            part.predict(known), expected_order_value[inside], sent, spent[inside], w, control
         )
         shrunk[outside] = part.predict(blended[outside])
-    return shrunk
+        order_value[outside] = leads.predict(expected_order_value[outside])
+    return shrunk, order_value
 
 
 def _blended(

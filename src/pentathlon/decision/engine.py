@@ -16,6 +16,7 @@ from pentathlon.contract.messages import MessageSet
 from pentathlon.decision.blending import FUSED, ContrastBlend
 from pentathlon.decision.choice import PolicyChoice
 from pentathlon.decision.decisions import Prediction, decisions_table
+from pentathlon.decision.leads import AS_PREDICTED, MessageLeads
 from pentathlon.decision.manifest import (
     FORMAT,
     MANIFEST,
@@ -73,6 +74,8 @@ class DecisionEngine:
         decides when rules or limits take the constant away. Empty: all the same.
     blend : ContrastBlend
         Whose contrasts between messages count; by default the fused ones.
+    leads : MessageLeads
+        Factors on order values; by default none.
     router : Router or None
         Groups of customers and what each of them gets.
     digest : str
@@ -89,6 +92,7 @@ class DecisionEngine:
     policy: str
     constant_worth: tuple[float, ...] = ()
     blend: ContrastBlend = FUSED
+    leads: MessageLeads = AS_PREDICTED
     router: Router | None = None
     digest: str = field(default="", compare=False)
 
@@ -109,6 +113,7 @@ class DecisionEngine:
             self,
             blend=choice.blend,
             shrinkage=choice.shrinkage,
+            leads=choice.leads,
             policy=choice.policy,
             constant_worth=choice.constant_worth,
             router=choice.router,
@@ -145,7 +150,7 @@ class DecisionEngine:
         by_model = {name: model.predict(design) for name, model in self.models.items()}
         blended = self.blend.predict(self.fusion.predict(by_model), by_model)
         probability = self.shrinkage.predict(blended)
-        order_value = self.order_value.predict(design)
+        order_value = self.leads.predict(self.order_value.predict(design))
         profit = expected_profit(probability, order_value, self.messages)
         group = None if self.router is None else self.router.route(features)
         return Prediction(probability, order_value, profit, by_model, group)
@@ -291,6 +296,7 @@ class DecisionEngine:
             "design": self.builder.to_dict(),
             "blend": self.blend.to_dict(),
             "shrinkage": self.shrinkage.to_dict(),
+            "leads": list(self.leads.factors),
             "models": list(self.models),
             "versions": library_versions(),
             "sha256": folder_hashes(folder),
@@ -324,6 +330,7 @@ class DecisionEngine:
                 shrinkage=ContrastShrinkage.from_dict(manifest["shrinkage"]),
                 policy=manifest["policy"],
                 constant_worth=tuple(float(v) for v in manifest["constant_worth"]),
+                leads=MessageLeads.of(manifest.get("leads", ())),
                 blend=ContrastBlend.from_dict(manifest["blend"])
                 if manifest["format"] > NO_BLEND
                 else FUSED,

@@ -11,9 +11,9 @@ from typing import Any
 
 from pentathlon.errors import ArtifactError
 
-FORMAT = 4
-NO_BLEND = 3
-"""The format that knew no blend of contrasts: it decides as if there were none."""
+FORMAT = 5
+NO_BLEND, NO_LEADS = 3, 4
+"""Formats that knew no blend of contrasts, and no leads: they decide as if there were none."""
 MANIFEST = "manifest.json"
 LIBRARIES = {
     "pentathlon": ("pentathlon",),
@@ -64,10 +64,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise ArtifactError(f"The engine's {MANIFEST} is not valid JSON: {error}.") from error
     if not isinstance(manifest, dict):
         raise ArtifactError(f"The engine's {MANIFEST} is not valid: it is no JSON object.")
-    if manifest.get("format") not in (NO_BLEND, FORMAT):
+    if manifest.get("format") not in (NO_BLEND, NO_LEADS, FORMAT):
         raise ArtifactError(
             f"The engine has format {manifest.get('format')}, this version reads formats "
-            f"{NO_BLEND} and {FORMAT}. "
+            f"{NO_BLEND} to {FORMAT}. "
             "Load it with the version of Pentathlon that saved it, or train it again."
         )
     required = {
@@ -75,6 +75,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     }
     if manifest["format"] > NO_BLEND:
         required.add("blend")
+    if manifest["format"] > NO_LEADS:
+        required.add("leads")
     missing = sorted(required - set(manifest))
     if missing:
         raise ArtifactError(f"The engine's {MANIFEST} lacks {missing}; it is incomplete.")

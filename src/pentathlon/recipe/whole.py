@@ -156,6 +156,7 @@ def fit_recipe(
         fusion=fitted.fusion.model,
         order_value=fitted.order_value.model,
         shrinkage=choice.shrinkage,
+        leads=choice.leads,
         policy=choice.policy,
         constant_worth=choice.constant_worth,
         blend=choice.blend,

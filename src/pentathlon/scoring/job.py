@@ -220,6 +220,7 @@ class ScoringJob:
             engine=engine.digest,
             policy=[engine.policy, engine.constant_worth, engine.shrinkage.to_dict()],
             blend=engine.blend.to_dict(),
+            leads=list(engine.leads.factors),
             router=None if engine.router is None else engine.router.to_dict(),
             fusion=engine.fusion.to_dict(),
             messages=engine.messages.to_dict(),

@@ -19,6 +19,7 @@ from pentathlon.decision import (
 from pentathlon.decision.attribution import explain_decisions, feature_reference
 from pentathlon.decision.challengers import SegmentVerdict
 from pentathlon.decision.decisions import decisions_table, limits_table, rule_effects
+from pentathlon.decision.leads import MessageLeads
 from pentathlon.decision.monthly import month_of, monthly_summary, no_month
 from pentathlon.decision.policies import BY_SEGMENT, POLICY_TREE
 from pentathlon.decision.routing import Router
@@ -104,6 +105,7 @@ def choose_policy(
         "reason": choice.reason,
         "blend": choice.blend.to_dict(),
         "shrinkage": choice.shrinkage.to_dict(),
+        "leads": list(choice.leads.factors),
         "promised_profit": choice.promised_profit,
         "router": None if choice.router is None else choice.router.to_dict(),
         "policy_tree": _tree_record(choice, settings),
@@ -170,6 +172,7 @@ def assemble_engine(
         fusion=fusion_model,
         order_value=order_value_model,
         shrinkage=ContrastShrinkage.from_dict(policy_choice["shrinkage"]),
+        leads=MessageLeads.of(policy_choice["leads"]),
         policy=policy_choice["policy"],
         constant_worth=tuple(policy_choice["constant_worth"][m] for m in messages),
         blend=ContrastBlend.from_dict(policy_choice["blend"]),
