@@ -240,3 +240,18 @@ def test_each_part_has_the_slope_that_outcomes_give_it() -> None:
     )
     np.testing.assert_allclose(fit.slopes, [0, 1.5, 0.5], atol=0.02)
     assert np.abs(shared).max() > 0.1
+
+
+def test_contrasts_that_no_outcome_could_confirm_have_no_slope() -> None:
+    """Hardly any contrast, and that against what happened: a slope without bounds elsewhere."""
+    rng = np.random.default_rng(8)
+    n = 2_000
+    z = np.full((n, K), -3.0) + rng.normal(0, 1e-4, (n, K))
+    z[:40, 1] += 0.006
+    message = rng.integers(0, K, n)
+    response = (rng.random(n) < 0.05).astype(int)
+    response[:40] = message[:40] == 1
+    p = expit(z).astype(np.float32)
+    found = ContrastShrinkage.fit(p, message, response, np.ones(n), control=0)
+    assert found.slopes == (0.0, 0.0, 0.0)
+    assert found.lower_bound(0.6) == float("-inf")

@@ -131,7 +131,9 @@ class ContrastShrinkage:
                 penalty=np.array([ARM_RIDGE] * len(sent) + [0.0] * contrast.shape[1]),
             )
 
-        informative = np.flatnonzero(parts.std(axis=0) >= NO_SPREAD)
+        expected = expit(base + effect[message])
+        information = sampling_weight * expected * (1 - expected)
+        informative = np.flatnonzero(_told(parts, information))
         fit = regress(parts[:, informative])
         slopes = np.zeros(len(PARTS))
         first = len(sent)
@@ -140,8 +142,9 @@ class ContrastShrinkage:
             for s, e in zip(fit.coefficients[first:], fit.standard_error[first:], strict=True)
         ]
         overall, error = 0.0, float("inf")
-        if len(informative):
-            whole = regress(parts.sum(axis=1)[:, None])
+        contrast = parts.sum(axis=1)[:, None]
+        if _told(contrast, information).all():
+            whole = regress(contrast)
             overall, error = float(whole.coefficients[-1]), float(whole.standard_error[-1])
         shifted = effect.copy()
         shifted[sent] += fit.coefficients[:first]
@@ -246,6 +249,17 @@ def contrast_parts(
         shared[:, control] = contrast[:, control]
     own = contrast - shared
     return shared, np.maximum(own, 0.0), np.minimum(own, 0.0)
+
+
+def _told(parts: NDArray[np.float64], information: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Of which parts outcomes could tell a slope of ``MAX_SLOPE`` from none, by its expected error.
+
+    Of the others no slope that may be applied would be beyond one standard error of zero; fitting
+    one is asking for a number without bounds.
+    """
+    centred = parts - np.average(parts, axis=0, weights=information)
+    told = information @ centred**2 >= 1.0 / MAX_SLOPE**2
+    return np.asarray(told & (parts.std(axis=0) >= NO_SPREAD), dtype=np.bool_)
 
 
 def shrunk_slope(slope: float, standard_error: float) -> float:
