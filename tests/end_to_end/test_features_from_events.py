@@ -69,3 +69,14 @@ def test_raw_tables_become_decisions_about_everybody_as_of_now(
     now = pd.read_parquet(next((root / "02_intermediate/moment_customers").glob("*/*")))
     assert sorted(decisions["customer_id"]) == sorted(now["customer_id"])
     assert len(decisions) > len(observed)
+
+
+def test_a_margin_is_not_taken_off_twice(run_all, tmp_path):
+    root = tmp_path / "data"
+    taken, made = run_all(
+        f"--pipelines events --env test --params data_root={root}",
+        f"--pipelines moments --env test --params data_root={root},moments.outcome.value=margin",
+    )
+    taken.checked()
+    assert made.code != 0
+    assert "would take it off again. Set their margin to 1." in made.output + made.errors

@@ -122,6 +122,20 @@ def test_nothing_after_now_is_known(folders, tables, few, settings, tmp_path):
     assert table["orders"].tolist() == expected.tolist()
 
 
+def test_order_values_may_be_margins(folders, tables, few, settings, as_arrow, tmp_path):
+    codes = tables["transactions"]["product_id"].drop_duplicates()
+    products = pd.DataFrame({"product_id": codes, "cost": 2.0})
+    pq.write_table(as_arrow(products.reset_index(drop=True)), tmp_path / "products.parquet")
+    priced = folders | {"products": tmp_path / "products.parquet"}
+    margin = settings.outcome.model_copy(update={"value": "margin"})
+    left, summary = observations(priced, few, changed(settings, outcome=margin), tmp_path / "a")
+    paid, _ = observations(folders, few, settings, tmp_path / "b")
+    assert (left["response"] == paid["response"]).all()
+    bought = paid["response"] == 1
+    assert (left["order_value"] < paid["order_value"])[bought].all()
+    assert summary["at_a_loss"] == (left["order_value"] == 0.01).sum()
+
+
 def test_nothing_is_computed_for_who_may_not_be_mailed(folders, tables, few, settings, tmp_path):
     everybody = tables["customers"]["customer_id"]
     made = assemble_customers(folders, few, settings, tmp_path, everybody.iloc[[0, 5]])

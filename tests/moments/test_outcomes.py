@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from pentathlon.moments.outcomes import with_outcomes
+from pentathlon.errors import DataError
+from pentathlon.moments.outcomes import LEAST, check_costs, with_outcomes
 from pentathlon.moments.settings import OutcomeSettings
 
 ASSIGNED = pd.Timestamp("2025-06-01")
@@ -26,8 +27,11 @@ def line(order, days, quantity=1, price=10.0, returns=None, department="water", 
 
 @pytest.fixture
 def outcomes(stored):
-    def of(lines, rows, **settings):
-        tables = stored({"transactions": pd.DataFrame(lines).astype({"returns_order_id": "str"})})
+    def of(lines, rows, products=None, **settings):
+        frames = {"transactions": pd.DataFrame(lines).astype({"returns_order_id": "str"})}
+        if products is not None:
+            frames["products"] = products
+        tables = stored(frames)
         moments = stored({"assigned": rows})["assigned"]
         found = with_outcomes(tables, moments, OutcomeSettings(**settings))
         return found.order_by("row_id").to_pandas()
@@ -103,3 +107,46 @@ def test_outcomes_equal_the_slow_reference(small, outcomes):
     assert found["order_value"].tolist() == pytest.approx(expected, abs=1e-3)
     assert (found["response"] == (found["order_value"] > 0)).all()
     assert 0.1 < found["response"].mean() < 0.9
+
+
+@pytest.fixture
+def earned(outcomes):
+    """Response and margin of one assignment; a piece of P1 costs 6, of P2 9.50."""
+    products = pd.DataFrame({"product_id": ["P1", "P2"], "cost": [6.0, 9.5]})
+
+    def of(*lines, **settings):
+        rows = pd.DataFrame({"row_id": [0], "customer_id": ["A"], "moment": [ASSIGNED]})
+        row = outcomes(list(lines), rows, products, value="margin", **settings).iloc[0]
+        return row["response"], pytest.approx(row["order_value"])
+
+    return of
+
+
+def test_a_margin_is_what_is_left_after_the_cost_of_what_was_kept(earned):
+    assert earned(line("1", 1)) == (1, 4)
+    assert earned(line("1", 1, 2) | {"discount": 3.0}, line("2", 3) | {"product_id": "P2"}) == (
+        1,
+        5.5,
+    )
+    bought = line("1", 1, quantity=3)
+    assert earned(bought, line("9", 20, quantity=-1, returns="1")) == (1, 8)
+    assert earned(bought, line("9", 20, quantity=-1, returns="1"), net_returns=False) == (1, 12)
+    # Everything came back: no response, and nothing earned or lost.
+    assert earned(bought, line("9", 20, quantity=-3, returns="1")) == (0, 0)
+    assert earned(bought, line("9", 20, -3, returns="1"), line("2", 2)) == (1, 4)
+
+
+def test_a_response_at_a_loss_is_a_response_worth_next_to_nothing(earned):
+    assert earned(line("1", 1) | {"discount": 7.0}) == (1, LEAST)
+
+
+def test_margins_need_the_cost_of_everything_that_was_bought(stored):
+    lines = pd.DataFrame([line("1", 1), line("2", 2) | {"product_id": "P2"}])
+    lines = lines.astype({"returns_order_id": "str"})
+    tables = stored({"transactions": lines})
+    with pytest.raises(DataError, match="needs the table products"):
+        check_costs(tables)
+    costs = pd.DataFrame({"product_id": ["P1", "P2"], "cost": [6.0, None]})
+    with pytest.raises(DataError, match="1 of 2 lines are of products whose cost"):
+        check_costs(stored({"transactions": lines, "products": costs}))
+    check_costs(stored({"transactions": lines, "products": costs.fillna(1.0)}))

@@ -18,7 +18,14 @@ from pentathlon.errors import DataError
 from pentathlon.moments.database import Database, open_database
 from pentathlon.moments.events import microseconds
 from pentathlon.moments.expand import Feature, expand_declarations
-from pentathlon.moments.outcomes import TIMES, end_of_events, horizon, with_outcomes
+from pentathlon.moments.outcomes import (
+    LEAST,
+    TIMES,
+    check_costs,
+    end_of_events,
+    horizon,
+    with_outcomes,
+)
 from pentathlon.moments.settings import MomentSettings
 from pentathlon.moments.splits import judging_start
 
@@ -104,9 +111,13 @@ def assemble_observations(
     with open_database(settings.database, scratch / "spill") as database:
         tables = database.read(folders)
         now = _now(tables, settings)
+        if settings.outcome.value == "margin":
+            check_costs(tables)
         rows, counts = _chosen(database, tables, settings, now)
         rows = with_outcomes(tables, rows, settings.outcome)
         rows = database.keep("observations", rows)
+        if settings.outcome.value == "margin":
+            counts["at_a_loss"] = int(rows.filter(rows.order_value == LEAST).count().execute())
         target = scratch / "observations"
         effort = database.write_features(
             _until(tables, now), rows, features, target, finish=_as_observations

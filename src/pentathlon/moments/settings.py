@@ -157,11 +157,15 @@ class OutcomeSettings(_Settings):
         Whether pieces of these orders that came back are taken off the order value.
     return_days : int
         Days after the window in which returns of the window's orders are waited for.
+    value : {"revenue", "margin"}
+        What the order value is: what was paid, or what of it is left after the cost of the
+        products.
     """
 
     window_days: Days = 14
     net_returns: bool = True
     return_days: Annotated[int, Field(ge=0, le=365)] = 14
+    value: Literal["revenue", "margin"] = "revenue"
 
 
 class ObservationSettings(_Settings):

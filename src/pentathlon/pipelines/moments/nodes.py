@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from pentathlon.contract import MessageSet
+from pentathlon.errors import ParameterError
 from pentathlon.events.folders import TableFolder
 from pentathlon.moments.assemble import (
     assemble_customers,
@@ -26,6 +28,7 @@ def make_observations(
     transactions: TableFolder,
     sessions: TableFolder,
     email_log: TableFolder,
+    products: TableFolder,
     messages: MessagesParams,
     params: MomentsParams,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -36,12 +39,30 @@ def make_observations(
     moment_observations : DataFrame
     moment_summary : dict
         See :func:`pentathlon.moments.assemble.assemble_observations`.
+
+    Raises
+    ------
+    ParameterError
+        When both order values and messages say what a margin is.
     """
     tables = (customers, transactions, sessions, email_log)
     folders = {name: table.path for name, table in zip(NAMES, tables, strict=True)}
+    if params.outcome.value == "margin":
+        _check_margins(messages.message_set())
+        if products.parts:
+            folders["products"] = products.path
     features = declared_features(params, messages.message_set())
     made = assemble_observations(folders, features, params, scratch_folder(params, "observations"))
     return load_parts(made.folder), made.summary
+
+
+def _check_margins(messages: MessageSet) -> None:
+    twice = [name for name, margin in zip(messages, messages.margins, strict=True) if margin != 1]
+    if twice:
+        raise ParameterError(
+            "moments.outcome.value is margin, so order values have the cost of goods taken off "
+            f"already; messages {twice} would take it off again. Set their margin to 1."
+        )
 
 
 def make_customers(

@@ -24,7 +24,7 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
         [
             Node(
                 make_observations,
-                inputs=[*TABLES, "params:messages", "params:moments"],
+                inputs=[*TABLES, "clean_products", "params:messages", "params:moments"],
                 outputs=["moment_observations", "moment_summary"],
                 name="make_observations",
                 namespace="moments",
