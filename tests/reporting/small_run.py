@@ -213,6 +213,7 @@ def datasets(
             "raw_slope": 0.6,
             "standard_error": 0.2,
         },
+        "leads": [1.0, 0.934, 1.087],
     } | (gate or {})
     head = {
         "judged_customers": 1000,

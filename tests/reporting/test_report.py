@@ -109,6 +109,12 @@ def test_questions_are_itemised_with_a_true_minus(page):
     assert "a question about predictions" in page
 
 
+def test_what_is_taken_off_the_leads_of_e_mails_is_said(small_run, page):
+    assert "order values are multiplied by 0.93 to 1.09, the same for every customer" in page
+    untouched = small_run.results(gate={"leads": []})
+    assert "lead over the others" not in render_report(untouched, blank_figures())
+
+
 def test_names_are_escaped_everywhere(small_run):
     options = {"first": EVIL, "best": EVIL, "ships": f"send {EVIL}"}
     data = small_run.datasets(**options)

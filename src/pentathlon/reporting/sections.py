@@ -308,6 +308,13 @@ def _fusion(results: Results) -> Section:
                 f"{number(shrinkage.get('standard_error'), 2)})"
             )
         paragraphs.append(f"{sentence}.")
+    leads = results.policy_choice.get("leads")
+    if leads:
+        paragraphs.append(
+            "Part of an e-mail's lead over the others in what customers spend is luck: drawn to "
+            "their mean by what outcomes say of it, expected order values are multiplied by "
+            f"{number(min(leads), 2)} to {number(max(leads), 2)}, the same for every customer."
+        )
     return Section(
         "fusion",
         "Fusion",
