@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from pentathlon.moments import Feature, MomentSettings, expand_declarations
+from pentathlon.moments.compiled import CompiledReducer
 from pentathlon.moments.engine import features_as_of
 
 PARAMETERS = Path(__file__).parents[2] / "conf" / "base" / "parameters_moments.yml"
@@ -54,12 +55,17 @@ def stored(duckdb):
 
 
 @pytest.fixture
-def compute(stored):
+def compute(stored, duckdb):
     def as_of(
         tables: dict[str, pd.DataFrame], rows: pd.DataFrame, features: list[Feature]
     ) -> pd.DataFrame:
-        moments = stored({"rows": rows})["rows"]
-        return features_as_of(stored(tables), moments, features).order_by("row_id").to_pandas()
+        moments, read = stored({"rows": rows})["rows"], stored(tables)
+        found = features_as_of(read, moments, features).order_by("row_id").to_pandas()
+        # Whatever is asked, the compiled walk answers with the same numbers.
+        walked = features_as_of(read, moments, features, reduce=CompiledReducer(duckdb, threads=2))
+        walked = walked.order_by("row_id").to_pandas()
+        pd.testing.assert_frame_equal(walked, found, check_exact=True)
+        return found
 
     return as_of
 

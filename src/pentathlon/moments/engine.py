@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _DATES = ("joined_at", "consented_at", "opted_out_at")
 Keep = Callable[[str, "ir.Table"], "ir.Table"]
+Reduce = Callable[["ir.Table", "ir.Table", Sequence[Partial]], "ir.Table"]
 
 
 def _not_kept(name: str, table: ir.Table) -> ir.Table:
@@ -34,6 +35,7 @@ def features_as_of(
     rows: ir.Table,
     features: Sequence[Feature],
     keep: Keep = _not_kept,
+    reduce: Reduce | None = None,
 ) -> ir.Table:
     """Features of customers as they stood at given moments.
 
@@ -48,6 +50,10 @@ def features_as_of(
     keep : callable, optional
         Computes and keeps a table under a name, where the engine gains from it; without it the
         result is one expression.
+    reduce : callable, optional
+        From moments (``row_id``, ``customer_id``, ``m``), events and aggregates of a source to a
+        table as :func:`pentathlon.moments.partials.aggregate` returns it; by default that, of
+        pairs of a moment and an event.
 
     Returns
     -------
@@ -69,8 +75,11 @@ def features_as_of(
         own = [partial for partial in partials if partial.source == source]
         if not own:
             continue
-        pairs = _pairs(moments, _events(source, tables, moments, engine), own)
-        reduced = keep(f"of_{source}", aggregate(pairs, own))
+        events = _events(source, tables, moments, engine)
+        if reduce is None:
+            reduced = keep(f"of_{source}", aggregate(_pairs(moments, events, own), own))
+        else:
+            reduced = reduce(moments, events, own)
         columns = {f"{source}_{i}": f"p{i}" for i in range(len(own))}
         own_id = f"row_id_of_{source}"
         reduced = reduced.rename({**columns, own_id: "row_id"})

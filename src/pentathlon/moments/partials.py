@@ -89,7 +89,7 @@ def aggregate(pairs: ir.Table, partials: Sequence[Partial]) -> ir.Table:
 
     # In steps, so that what many aggregates share is computed once.
     flagged = pairs.mutate(
-        **{f"s{i}": _selected(pairs, partials[0].source, s) for i, s in enumerate(selections)},
+        **{f"s{i}": selected(pairs, partials[0].source, s) for i, s in enumerate(selections)},
         **{f"w{days}": (pairs.t >= pairs.m - days * DAY).fill_null(False) for days in windows},
         **{f"h{days}": _weight(pairs, days) for days in half_lives},
     )
@@ -129,8 +129,16 @@ def aggregate(pairs: ir.Table, partials: Sequence[Partial]) -> ir.Table:
     )
 
 
-def _selected(pairs: ir.Table, source: str, selection: Selection) -> ir.BooleanValue:
-    """Whether there is an event, and it counts."""
+def selected(pairs: ir.Table, source: str, selection: Selection) -> ir.BooleanValue:
+    """Whether there is an event, and it counts.
+
+    Parameters
+    ----------
+    pairs : Table
+        Events, or pairs with moments: ``t``, labels and what the source is divided by.
+    source : str
+    selection : Selection
+    """
     condition = pairs.t.notnull()
     for label, allowed in selection.where:
         condition = condition & pairs[label].isin(list(allowed))

@@ -212,12 +212,15 @@ class DatabaseSettings(_Settings):
         Moments that are computed together; ``None`` chooses by the memory.
     scratch : str
         Folder for work in progress and for what does not fit in memory.
+    compiled : bool
+        Whether events are added up by a compiled walk instead of by the database.
     """
 
     memory_gib: Annotated[float, Field(gt=0)] = 6.0
     threads: Annotated[int, Field(ge=1)] = 2
     rows_per_pass: Annotated[int, Field(ge=1)] | None = None
     scratch: str = "data/02_intermediate/.moments"
+    compiled: bool = True
 
 
 class MomentSettings(_Settings):

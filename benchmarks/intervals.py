@@ -12,7 +12,7 @@ the interval held it, of
 The last two are there because what ships is often that single message, whose gain over itself is 0
 in every estimate. Draws that are in the results already are not drawn again.
 
-    python benchmarks/coverage.py --kinds segments published --draws 200
+    python benchmarks/intervals.py --kinds segments published --draws 200
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=["segments", "published"])
     parser.add_argument("--draws", type=int, default=200, help="of each kind")
     parser.add_argument("--rows", type=int, default=60_000)
-    parser.add_argument("--results", type=Path, default=RESULTS / "coverage.json")
+    parser.add_argument("--results", type=Path, default=RESULTS / "intervals.json")
     arguments = parser.parse_args()
     config = fast(parameters())
     path = arguments.results
