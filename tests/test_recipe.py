@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,19 @@ import pytest
 from pydantic import ValidationError
 
 from pentathlon.decision import DecisionEngine, DecisionSettings
+from pentathlon.decision.attribution import attribute, feature_reference
 from pentathlon.errors import DataError
-from pentathlon.features import DesignBuilder
+from pentathlon.features import DesignBuilder, build_features
 from pentathlon.fusion import choose_fusion
 from pentathlon.fusion.settings import FusionSettings
 from pentathlon.judgement import judge_cross_fitted, judge_test_rows
+from pentathlon.models.selection.selected import SelectedModel
 from pentathlon.models.settings import OrderValueSettings, RandomnessSettings, TrainingSettings
 from pentathlon.models.training import cross_fit
 from pentathlon.models.tuning import StudyStore
+from pentathlon.pipelines.data_processing.params import MessagesParams
+from pentathlon.pipelines.training.nodes import select
+from pentathlon.pipelines.training.params import RandomnessParams, TrainingParams
 from pentathlon.recipe import (
     FittedRecipe,
     Observed,
@@ -35,6 +41,8 @@ from pentathlon.recipe import (
 make_retailer = runpy.run_path(str(Path(__file__).parent / "decision" / "small_retailer.py"))[
     "make_retailer"
 ]
+
+RANDOM = RandomnessParams(seed=1, threads=1)
 
 
 def settings(seed: int = 1) -> RecipeSettings:
@@ -187,6 +195,91 @@ def test_a_folds_outcomes_do_not_reach_those_who_judge_it(retailer: Any) -> None
     same = after.keys["decision"] == before.keys["decision"]
     assert same[judged].all()
     assert (after.profit[~judged] != before.profit[~judged]).all()
+
+
+@pytest.fixture(scope="module")
+def selecting(retailer: Any) -> FittedRecipe:
+    """The recipe, with a model that may keep two features."""
+    used = settings()
+    few = {"method": "permutation", "at_most": 2, "always_keep": ["freq_team"]}
+    training = dict(used.training)
+    training["logistic_regression"] = TrainingSettings.model_validate(
+        training["logistic_regression"].model_dump() | {"feature_selection": few}
+    )
+    return fit_recipe(**train_rows(retailer), settings=replace(used, training=training))
+
+
+def test_a_dropped_feature_is_absent_at_scoring(
+    selecting: FittedRecipe, recipe: FittedRecipe, retailer: Any
+) -> None:
+    engine, model = selecting.engine, selecting.engine.models["logistic_regression"]
+    assert isinstance(model, SelectedModel)
+    kept = set(model.narrowing.kept)
+    assert len(kept) == 2
+    assert "freq_team" in kept
+    dropped = sorted(set(retailer.columns.columns) - kept)
+    order = np.random.default_rng(0).permutation(len(retailer.customers))
+    shuffled = {name: retailer.customers[name].to_numpy()[order] for name in dropped}
+    changed = retailer.customers.assign(**shuffled)
+    before, after = (
+        engine.predict(build_features(people, retailer.columns)).by_model
+        for people in (retailer.customers, changed)
+    )
+    np.testing.assert_array_equal(after["logistic_regression"], before["logistic_regression"])
+    # The other model selects nothing: it listens, and is what it is without its neighbour's.
+    assert (after["xgboost"] != before["xgboost"]).any()
+    plain = recipe.engine.predict(build_features(retailer.customers, retailer.columns)).by_model
+    np.testing.assert_array_equal(before["xgboost"], plain["xgboost"])
+
+
+def test_an_engine_carries_its_models_features(
+    selecting: FittedRecipe, retailer: Any, tmp_path: Path
+) -> None:
+    engine, people = selecting.engine, retailer.customers
+    engine.save(tmp_path)
+    loaded = DecisionEngine.load(tmp_path)
+    decisions = engine.decide(people)
+    pd.testing.assert_frame_equal(loaded.decide(people), decisions)
+    pd.testing.assert_frame_equal(
+        engine.decide(people.iloc[[3]]), decisions.iloc[[3]].reset_index(drop=True), atol=1e-5
+    )
+    fast = loaded.compiled().decide(people)
+    assert (fast["message"] == decisions["message"]).mean() > 0.999
+
+
+def test_reasons_are_found_where_features_were_dropped(
+    selecting: FittedRecipe, retailer: Any
+) -> None:
+    reference = feature_reference(retailer.customers, retailer.columns)
+    people = retailer.customers.head(20)
+    n = np.zeros(len(people), dtype=np.int64)
+    amounts, lead = attribute(selecting.engine, people, n + 1, n, reference)
+    assert np.isfinite(amounts).all()
+    assert (amounts != 0).any()
+    assert np.isfinite(lead).all()
+
+
+def test_test_rows_play_no_part_in_a_selection(retailer: Any) -> None:
+    settings = TrainingParams(
+        model="logistic_regression", fixed={"C": 0.1}, feature_selection={"method": "permutation"}
+    )
+    messages = MessagesParams.model_validate(retailer.messages.to_dict())
+    builder = DesignBuilder.fit(
+        train_rows(retailer)["model_input"], retailer.columns, retailer.messages
+    )
+    test = (retailer.observations["split"] == "test").to_numpy()
+    observations, model_input = retailer.observations.copy(), retailer.model_input.copy()
+    observations.loc[test, "response"] = 1 - observations.loc[test, "response"]
+    model_input.loc[test, "income"] = 0.0
+    found = [
+        select(rows, features, builder, {"parameters": {"C": 0.1}}, messages, settings, RANDOM)
+        for rows, features in (
+            (retailer.observations, retailer.model_input),
+            (observations, model_input),
+        )
+    ]
+    pd.testing.assert_frame_equal(*found)
+    assert found[0]["importance"].notna().all()
 
 
 def test_tables_of_different_customers_are_refused(retailer: Any) -> None:

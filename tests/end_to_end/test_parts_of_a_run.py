@@ -80,7 +80,7 @@ def test_a_tag(parts):
 
 
 def test_a_namespace(parts):
-    nodes = {"tune", "cross_fit", "fit_final_model", "collect_scores"}
+    nodes = {"tune", "select", "cross_fit", "fit_final_model", "collect_scores"}
     assert parts[1]["reuse"] == {f"training.xgboost.{name}" for name in nodes}
 
 

@@ -289,10 +289,30 @@ def datasets(
     for model in MODEL_NAMES:
         found[f"{model}_study"] = {"model": model, "parameters": {"depth": 3}, "log_loss": 0.08}
         found[f"{model}_trials"] = trials()
+        found[f"{model}_feature_selection"] = selection()
         found[f"{model}_importance"] = pd.DataFrame(
             {"feature": ["income", "age"], "log_loss_increase": [0.02, -0.001], "spread": 0.0}
         )
     return found
+
+
+def selection(method="none", dropped=()):
+    """Two features in a selection for all training rows and, where there is one, for two folds."""
+    rows = [
+        {
+            "method": method,
+            "without_fold": fold,
+            "feature": feature,
+            "importance": np.nan if method == "none" else 0.0015,
+            "standard_error": np.nan if method in ("none", "l1_path") else 0.0004,
+            "kept": feature not in dropped or fold == 1,
+            "step": 0,
+            "reason": "not beyond 1 standard error" if feature in dropped else "beyond it",
+        }
+        for fold in ((-1,) if method == "none" else (-1, 0, 1))
+        for feature in ("income", "freq_run")
+    ]
+    return pd.DataFrame(rows)
 
 
 def overlap(unreached=()):
@@ -340,6 +360,7 @@ def results(
     found |= dict(changes)
     studies = {m: found.pop(f"{m}_study") for m in MODEL_NAMES}
     histories = {m: found.pop(f"{m}_trials") for m in MODEL_NAMES}
+    selections = {m: found.pop(f"{m}_feature_selection") for m in MODEL_NAMES}
     counts = found.pop("decisions")["message"].value_counts()
     for name in ("model_gains", "feature_effects", *(f"{m}_importance" for m in MODEL_NAMES)):
         found.pop(name)
@@ -356,5 +377,6 @@ def results(
         decided=counts.to_dict() if decided is None else decided,
         studies=studies,
         trials=histories,
+        selections=selections,
         **found,
     )

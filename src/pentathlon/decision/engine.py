@@ -47,7 +47,7 @@ from pentathlon.features import DesignBuilder, build_features
 from pentathlon.fusion import FusionModel
 from pentathlon.models.order_value import OrderValueModel
 from pentathlon.models.protocol import ResponseModel
-from pentathlon.models.registry import model_class
+from pentathlon.models.stored import load_model
 
 CHUNK_ROWS = 100_000
 
@@ -322,8 +322,7 @@ class DecisionEngine:
                 columns=FeatureColumns.model_validate(manifest["features"]),
                 builder=DesignBuilder.from_dict(manifest["design"]),
                 models={
-                    name: model_class(name).load(folder / "models" / name)
-                    for name in manifest["models"]
+                    name: load_model(name, folder / "models" / name) for name in manifest["models"]
                 },
                 fusion=FusionModel.load(folder),
                 order_value=OrderValueModel.load(folder / "order_value"),

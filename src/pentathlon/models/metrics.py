@@ -24,6 +24,22 @@ def log_loss(
     float
         In nats.
     """
+    return float(np.average(log_losses(response, probability), weights=sampling_weight))
+
+
+def log_losses(
+    response: NDArray[np.integer], probability: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Log loss of every row, in nats.
+
+    Parameters
+    ----------
+    response : ndarray of 0 and 1, shape (n,)
+    probability : ndarray, shape (n,)
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+    """
     p = np.clip(np.asarray(probability, dtype=np.float64), 1e-12, 1 - 1e-12)
-    loss = -np.where(response == 1, np.log(p), np.log1p(-p))
-    return float(np.average(loss, weights=sampling_weight))
+    return np.asarray(-np.where(response == 1, np.log(p), np.log1p(-p)))

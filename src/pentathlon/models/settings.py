@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pentathlon.errors import ParameterError
 from pentathlon.models.registry import MODEL_NAMES, model_class
 from pentathlon.models.search_space import SearchDimension, check_search_space
+from pentathlon.models.selection.settings import FeatureSelectionSettings
 
 
 class TrainingSettings(BaseModel):
@@ -29,6 +30,8 @@ class TrainingSettings(BaseModel):
     search_space : dict of str to SearchDimension
     fixed : dict or None
         Hyper-parameters to take without tuning.
+    feature_selection : FeatureSelectionSettings
+        Which customer features the model is told; all of them by default.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,6 +43,7 @@ class TrainingSettings(BaseModel):
     non_buyers_per_buyer: Annotated[float, Field(gt=0)] | None = 10.0
     search_space: dict[str, SearchDimension] = {}
     fixed: dict[str, Any] | None = None
+    feature_selection: FeatureSelectionSettings = FeatureSelectionSettings()
 
     @model_validator(mode="after")
     def _known(self) -> TrainingSettings:

@@ -130,6 +130,7 @@ def cross_fit(
     parameters: Mapping[str, Any],
     report: Report = silent,
     keep_first: list[ResponseModel] | None = None,
+    by_fold: Mapping[int, Fitter] | None = None,
 ) -> NDArray[np.float32]:
     """Score every row under every message by a model that was fitted without its fold.
 
@@ -142,6 +143,8 @@ def cross_fit(
     report : callable
     keep_first : list, optional
         Receives the model that was fitted without the first fold.
+    by_fold : mapping of int to Fitter, optional
+        Fitters of single folds, where what is fitted without a fold was chosen without it too.
 
     Returns
     -------
@@ -151,7 +154,8 @@ def cross_fit(
     folds = np.unique(fold)
     for position, held_out in enumerate(folds):
         started = time.perf_counter()
-        model = fitter.fit(rows.take(fold != held_out), parameters)
+        own = (by_fold or {}).get(int(held_out), fitter)
+        model = own.fit(rows.take(fold != held_out), parameters)
         if keep_first is not None and position == 0:
             keep_first.append(model)
         outside = fold == held_out

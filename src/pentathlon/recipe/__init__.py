@@ -11,6 +11,7 @@ from pentathlon.recipe.fitting import (
     fit_models,
     fit_order_values,
     make_fitter,
+    select_features,
     tune_model,
 )
 from pentathlon.recipe.observed import Observed
@@ -28,5 +29,6 @@ __all__ = [
     "fit_order_values",
     "fit_recipe",
     "make_fitter",
+    "select_features",
     "tune_model",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from pentathlon.models.order_value import (
 )
 from pentathlon.models.order_value_tuning import OrderValueChoice, choose_order_value
 from pentathlon.models.protocol import ResponseModel
+from pentathlon.models.selection import ChosenFeatures, choose_features
 from pentathlon.models.settings import OrderValueSettings, RandomnessSettings, TrainingSettings
 from pentathlon.models.training import Fitter, Report, cross_fit, silent
 from pentathlon.models.tuning import StudyStore, TuningResult, fixed_result, tune
@@ -60,6 +62,19 @@ def tune_model(
         timeout=settings.timeout,
         store=store,
         report=report,
+    )
+
+
+def select_features(
+    train: Observed,
+    fitter: Fitter,
+    parameters: Mapping[str, Any],
+    settings: TrainingSettings,
+    report: Report = silent,
+) -> ChosenFeatures:
+    """Select one response model's features, and anew without each fold."""
+    return choose_features(
+        fitter, train.rows, train.fold, parameters, settings.feature_selection, report
     )
 
 
@@ -183,8 +198,11 @@ def fit_models(
     for name, settings in training.items():
         fitter = make_fitter(settings, builder, randomness)
         tuned = tune_model(train, fitter, settings, StudyStore(None))
-        scores[name] = cross_fit(fitter, train.rows, train.fold, tuned.parameters)
-        models[name] = fitter.fit(train.rows, tuned.parameters)
+        chosen = select_features(train, fitter, tuned.parameters, settings)
+        scores[name] = cross_fit(
+            fitter, train.rows, train.fold, tuned.parameters, by_fold=chosen.by_fold(fitter)
+        )
+        models[name] = chosen.fitter(fitter).fit(train.rows, tuned.parameters)
         report(f"{name} fitted")
     orders = fit_order_values(train, builder, order_value, randomness)
     order_values = cross_fit_order_values(train, builder, orders.choice, randomness)

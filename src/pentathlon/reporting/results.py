@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import pandas as pd
@@ -60,6 +60,8 @@ class Results:
         By model: hyper-parameters and log loss.
     trials : dict of str to DataFrame
         By model.
+    selections : dict of str to DataFrame
+        By model: features kept and dropped, with reasons.
     """
 
     settings: Settings
@@ -88,6 +90,7 @@ class Results:
     decided: Mapping[str, int]
     studies: Mapping[str, Record]
     trials: Mapping[str, pd.DataFrame]
+    selections: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @cached_property
     def money(self) -> Money:

@@ -12,6 +12,7 @@ from pentathlon.reporting.overlap import overlap_table, unreached_sentences
 from pentathlon.reporting.restrictions import restrictions
 from pentathlon.reporting.results import Results, level
 from pentathlon.reporting.section import Section
+from pentathlon.reporting.selection import selection_section
 from pentathlon.reporting.tables import Table
 from pentathlon.reporting.verdict import alarm_sentence, claim_sentence, truth_sentence
 
@@ -38,6 +39,7 @@ def sections(results: Results) -> list[Section]:
         _estimators(results),
         _data(results),
         _models(results),
+        *selection_section(results),
         _calibration(results),
         _fusion(results),
         _order_values(results),

@@ -7,7 +7,7 @@ batch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self, cast
 
 import numpy as np
@@ -24,6 +24,7 @@ from pentathlon.models.logistic import LogisticRegressionModel
 from pentathlon.models.network import NeuralNetworkModel
 from pentathlon.models.order_value import BoostedLevel, GammaLevel, clipped
 from pentathlon.models.sampling import expit, shift_prior
+from pentathlon.models.selection.selected import SelectedModel
 
 
 def _parts_of(model: Any) -> dict[str, Any]:
@@ -209,6 +210,8 @@ def compiled(model: Any, threads: int = 1) -> Any:
     threads : int
         Of every prediction.
     """
+    if isinstance(model, SelectedModel):
+        return replace(model, model=compiled(model.model, threads))
     form = COMPILED.get(type(model))
     return model if form is None else form.of(model, threads)
 

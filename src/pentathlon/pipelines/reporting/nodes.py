@@ -134,7 +134,8 @@ def write_report(
     decisions : DataFrame
     **inputs
         Figures (``figure_<name>``), studies (``study_<model>``), trials (``trials_<model>``),
-        and by their own names the other fields of :class:`pentathlon.reporting.results.Results`.
+        selected features (``selection_<model>``), and by their own names the other fields of
+        :class:`pentathlon.reporting.results.Results`.
 
     Returns
     -------
@@ -147,11 +148,13 @@ def write_report(
     figures = {name: inputs.pop(f"figure_{name}") for name in FIGURES}
     studies = {name: inputs.pop(f"study_{name}") for name in MODEL_NAMES}
     trials = {name: inputs.pop(f"trials_{name}") for name in MODEL_NAMES}
+    selections = {name: inputs.pop(f"selection_{name}") for name in MODEL_NAMES}
     results = Results(
         settings=Settings(campaign, evaluation, decision, randomness, messages.message_set()),
         decided={str(k): int(v) for k, v in decisions["message"].value_counts().items()},
         studies=studies,
         trials=trials,
+        selections=selections,
         **inputs,
     )
     return render_report(results, figures)

@@ -104,6 +104,7 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
                     **{f"figure_{name}": f"{name}_figure" for name in FIGURES},
                     **{f"study_{model}": f"{model}_study" for model in MODEL_NAMES},
                     **{f"trials_{model}": f"{model}_trials" for model in MODEL_NAMES},
+                    **{f"selection_{m}": f"{m}_feature_selection" for m in MODEL_NAMES},
                 },
                 outputs="report",
                 name="write_report",

@@ -12,11 +12,12 @@ from pentathlon.contract.scores import scores_table
 from pentathlon.features import DesignBuilder
 from pentathlon.models.importance import permutation_importance
 from pentathlon.models.protocol import ResponseModel
+from pentathlon.models.selection import ChosenFeatures, narrowed_view
 from pentathlon.models.training import Report, cross_fit
 from pentathlon.models.tuning import StudyStore
 from pentathlon.pipelines.data_processing.params import MessagesParams
 from pentathlon.pipelines.training.params import RandomnessParams, TrainingParams
-from pentathlon.recipe import Observed, make_fitter, tune_model
+from pentathlon.recipe import Observed, make_fitter, select_features, tune_model
 
 logger = logging.getLogger(__name__)
 
@@ -64,11 +65,37 @@ def tune(
     return study, result.trials
 
 
+def select(
+    observations: pd.DataFrame,
+    model_input: pd.DataFrame,
+    design_builder: DesignBuilder,
+    study: dict[str, Any],
+    messages: MessagesParams,
+    settings: TrainingParams,
+    randomness: RandomnessParams,
+) -> pd.DataFrame:
+    """Select the model's features on training rows, and anew without each fold.
+
+    Returns
+    -------
+    DataFrame
+        See :class:`pentathlon.models.selection.ChosenFeatures`.
+    """
+    train = Observed.training_rows(
+        observations, model_input, design_builder, messages.message_set()
+    )
+    fitter = make_fitter(settings, design_builder, randomness)
+    return select_features(
+        train, fitter, study["parameters"], settings, _reporter(settings.model)
+    ).table
+
+
 def cross_fit_scores(
     observations: pd.DataFrame,
     model_input: pd.DataFrame,
     design_builder: DesignBuilder,
     study: dict[str, Any],
+    feature_selection: pd.DataFrame,
     messages: MessagesParams,
     settings: TrainingParams,
     randomness: RandomnessParams,
@@ -80,7 +107,8 @@ def cross_fit_scores(
     cross_fitted_scores : DataFrame
         Training rows.
     importance : DataFrame
-        Permutation importance on the first fold, by the model fitted without it.
+        Permutation importance on the first fold, by the model fitted without it, of the features
+        that it is told.
     """
     message_set = messages.message_set()
     train = Observed.training_rows(observations, model_input, design_builder, message_set)
@@ -93,11 +121,11 @@ def cross_fit_scores(
         study["parameters"],
         _reporter(settings.model),
         keep_first=first_model,
+        by_fold=ChosenFeatures(feature_selection).by_fold(fitter),
     )
     held_out = train.rows.take(train.fold == train.fold.min())
-    importance = permutation_importance(
-        first_model[0], held_out, design_builder, seed=randomness.seed
-    )
+    view = narrowed_view(first_model[0], held_out, design_builder)
+    importance = permutation_importance(*view, seed=randomness.seed)
     table = scores_table(observations[observations["split"] == "train"], scores, message_set)
     return table, importance
 
@@ -107,6 +135,7 @@ def fit_final_model(
     model_input: pd.DataFrame,
     design_builder: DesignBuilder,
     study: dict[str, Any],
+    feature_selection: pd.DataFrame,
     messages: MessagesParams,
     settings: TrainingParams,
     randomness: RandomnessParams,
@@ -116,7 +145,8 @@ def fit_final_model(
         observations, model_input, design_builder, messages.message_set()
     )
     fitter = make_fitter(settings, design_builder, randomness)
-    return fitter.fit(train.rows, study["parameters"])
+    chosen = ChosenFeatures(feature_selection).fitter(fitter)
+    return chosen.fit(train.rows, study["parameters"])
 
 
 def collect_scores(

@@ -11,6 +11,7 @@ from pentathlon.pipelines.training.nodes import (
     collect_scores,
     cross_fit_scores,
     fit_final_model,
+    select,
     tune,
 )
 
@@ -40,14 +41,20 @@ def _template() -> Pipeline:
                 name="tune",
             ),
             Node(
-                cross_fit_scores,
+                select,
                 inputs=[*common, "study", *settings],
+                outputs="feature_selection",
+                name="select",
+            ),
+            Node(
+                cross_fit_scores,
+                inputs=[*common, "study", "feature_selection", *settings],
                 outputs=["cross_fitted_scores", "importance"],
                 name="cross_fit",
             ),
             Node(
                 fit_final_model,
-                inputs=[*common, "study", *settings],
+                inputs=[*common, "study", "feature_selection", *settings],
                 outputs="model",
                 name="fit_final_model",
             ),
@@ -72,6 +79,7 @@ def _instance(model: str) -> Pipeline:
         outputs={
             "study": f"{model}_study",
             "trials": f"{model}_trials",
+            "feature_selection": f"{model}_feature_selection",
             "importance": f"{model}_importance",
             "model": f"{model}_model",
             "scores": f"{model}_scores",
