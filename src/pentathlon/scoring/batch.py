@@ -108,8 +108,8 @@ class BatchDecider:
     def decide(
         self,
         batch: pa.RecordBatch,
-        first_row: int = 0,
-        repeated: NDArray[np.int64] | None = None,
+        rows: NDArray[np.int64] | None = None,
+        repeated: NDArray[np.bool_] | None = None,
         partition: str = "",
         scores: pa.RecordBatch | None = None,
     ) -> DecidedBatch:
@@ -117,7 +117,7 @@ class BatchDecider:
 
         Parameters
         ----------
-        batch, first_row, repeated
+        batch, rows, repeated
             See :func:`pentathlon.scoring.cleaning.clean_batch`.
         partition : str
             Whose prices may know exceptions.
@@ -135,7 +135,7 @@ class BatchDecider:
                 "decided."
             )
         engine = self.engine
-        clean = clean_batch(batch, engine.columns, first_row, repeated)
+        clean = clean_batch(batch, engine.columns, rows, repeated)
         prediction = self._predicted(clean, scores)
         wishes = self._wishes(clean, prediction)
         choice = wishes.best
@@ -153,8 +153,8 @@ class BatchDecider:
     def spill(
         self,
         batch: pa.RecordBatch,
-        first_row: int = 0,
-        repeated: NDArray[np.int64] | None = None,
+        rows: NDArray[np.int64] | None = None,
+        repeated: NDArray[np.bool_] | None = None,
     ) -> DecidedBatch:
         """Predict for a batch and keep what prices are made of, as a batch of the spill."""
         exploration = self.settings.exploration
@@ -163,7 +163,7 @@ class BatchDecider:
                 "decision.exploration.among: top_two draws between what limits leave best, which "
                 "scoring cannot know beforehand; use eligible where there are limits."
             )
-        clean = clean_batch(batch, self.engine.columns, first_row, repeated)
+        clean = clean_batch(batch, self.engine.columns, rows, repeated)
         prediction = self._predicted(clean, None)
         kept = spilled(
             clean.rows, prediction, self._wishes(clean, prediction), self.engine.messages
