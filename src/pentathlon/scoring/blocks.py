@@ -97,7 +97,8 @@ class Lottery:
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         z = z ^ (z >> np.uint64(31))
-        return (z >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        number: NDArray[np.float64] = (z >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        return number
 
     def drawn(self, block: Block, share: float) -> Block:
         """A random share of the customers; all of them for a share of 1."""

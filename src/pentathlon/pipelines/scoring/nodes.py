@@ -18,11 +18,12 @@ from pentathlon.pipelines.training.params import RandomnessParams
 from pentathlon.scoring import (
     BatchDecider,
     Reference,
-    ScoredFolder,
+    Scored,
     ScoringJob,
     partitions_table,
     summarise,
 )
+from pentathlon.scoring.spark import SparkScoringJob, SparkTable
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ def score_training_customers(
 
 def plan_scoring(
     decision_engine: DecisionEngine,
-    customers_to_score: Path,
+    customers_to_score: Path | SparkTable,
     customer_attributes: pd.DataFrame | None,
     suppression_list: pd.DataFrame | None,
     contact_history: pd.DataFrame | None,
@@ -56,14 +57,14 @@ def plan_scoring(
     campaign: CampaignParams,
     settings: ScoringParams,
     randomness: RandomnessParams,
-) -> ScoringJob:
+) -> ScoringJob | SparkScoringJob:
     """Put together what scoring needs; it happens while its decisions are saved.
 
     Parameters
     ----------
     decision_engine : DecisionEngine
-    customers_to_score : Path
-        Folder of Parquet files.
+    customers_to_score : Path or SparkTable
+        Folder of Parquet files, or what Spark makes of one: then Spark scores it.
     customer_attributes, suppression_list, contact_history, purchase_history : DataFrame or None
         What else rules may know of customers.
     scoring_reference : dict
@@ -72,7 +73,7 @@ def plan_scoring(
     campaign : CampaignParams
     settings : ScoringParams
     randomness : RandomnessParams
-        Its threads are those of the whole run.
+        Its threads are those of the whole run; Spark has its own way with cores.
     """
     decider = BatchDecider(
         engine=decision_engine.compiled(),
@@ -82,11 +83,13 @@ def plan_scoring(
         sources=Sources(customer_attributes, suppression_list, contact_history, purchase_history),
         edges=Reference.from_dict(scoring_reference).edges,
     )
+    if not isinstance(customers_to_score, Path):
+        return SparkScoringJob(customers_to_score, decider, settings)
     return ScoringJob(customers_to_score, decider, settings, randomness.threads)
 
 
 def sum_up(
-    scored_decisions: ScoredFolder, scoring_reference: dict[str, Any], settings: ScoringParams
+    scored_decisions: Scored, scoring_reference: dict[str, Any], settings: ScoringParams
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Count what was decided, and check it before anything may be sent.
 
