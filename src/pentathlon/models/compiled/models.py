@@ -7,7 +7,7 @@ batch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self, cast
 
 import numpy as np
@@ -211,6 +211,14 @@ def compiled(model: Any, threads: int = 1) -> Any:
     """
     form = COMPILED.get(type(model))
     return model if form is None else form.of(model, threads)
+
+
+def portable(model: Any) -> Any:
+    """A compiled model as other processes need it: to predict, not to be saved.
+
+    Reading a network of Keras takes Keras, and seconds; predictions ask for its weights alone.
+    """
+    return replace(model, network=None) if isinstance(model, CompiledNetwork) else model
 
 
 def layout_of(design: Design) -> Layout:

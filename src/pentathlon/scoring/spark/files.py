@@ -51,9 +51,9 @@ class Files:
         """Name files after what their addresses do not have in common."""
         if not uris:
             return cls((), ())
-        plain = {uri: unquote(uri) for uri in map(_normal, uris)}
-        common = os.path.commonpath([os.path.dirname(path) for path in plain.values()])  # noqa: PTH120
-        names = {path[len(common) :].lstrip("/"): uri for uri, path in plain.items()}
+        plain = {uri: PurePosixPath(unquote(uri)) for uri in map(_normal, uris)}
+        common = os.path.commonpath([path.parent for path in plain.values()])
+        names = {path.relative_to(common).as_posix(): uri for uri, path in plain.items()}
         ordered = sorted(names, key=lambda name: PurePosixPath(name).parts)
         return cls(tuple(ordered), tuple(names[name] for name in ordered))
 

@@ -172,7 +172,7 @@ class _Night:
         store.save(scored.REJECTED, named.coalesce(1).sortWithinPartitions("partition", "row"))
 
     def _shipped(self, decider: BatchDecider) -> Any:
-        shipment = Shipment(decider, self.source.files.names)
+        shipment = Shipment.of(decider, self.source.files.names)
         shared = self.source.session.sparkContext.broadcast(shipment)
         self.kept.callback(shared.unpersist)
         return shared

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +36,15 @@ class Shipment:
 
     decider: BatchDecider
     names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, decider: BatchDecider, names: tuple[str, ...]) -> Self:
+        """Pack what deciding takes."""
+        from pentathlon.models.compiled import portable
+
+        engine = decider.engine
+        models = {name: portable(model) for name, model in engine.models.items()}
+        return cls(replace(decider, engine=replace(engine, models=models)), names)
 
 
 def deciding(shared: Any) -> Work:
