@@ -78,10 +78,15 @@ class SparkScoringJob:
             )
             try:
                 night = self._decide_all(source, store)
+            except PentathlonError:
+                raise
             except Exception as error:
                 broken = source.broken() if UNREAD in str(error) else {}
                 if not broken:
-                    raise as_own(error) or error from error
+                    own = as_own(error)
+                    if own is None:
+                        raise
+                    raise own from error
                 night = self._decide_all(source.without(broken), store)
         scored.save_account(store, session, self._account(night, time.monotonic() - started))
 
