@@ -1,5 +1,7 @@
 """The environment that scores on Spark: complete, typed, and out of every other one's way."""
 
+import re
+
 import pytest
 
 from pentathlon.errors import ParameterError
@@ -15,6 +17,15 @@ def test_settings_are_typed_and_complete(conf):
     assert settings.master == "local[*]"
     assert all(name.startswith("spark.") for name in settings.options)
     assert {"spark.driver.memory", "spark.python.worker.reuse"} <= set(settings.options)
+
+
+def test_settings_are_documented(conf):
+    page = (conf.root / "docs" / "reference" / "parameters.md").read_text(encoding="utf-8")
+    section = page.split("### spark.yml")[1].split("\n## ")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| `?([^|`]+)`? \|", section, flags=re.M))
+    assert set(rows) == set(SparkSettings.model_fields)
+    stated = conf.load("spark")["spark"]
+    assert (rows["master"], rows["app_name"]) == (stated["master"], stated["app_name"])
 
 
 def test_a_run_can_say_where_spark_runs(conf):
