@@ -9,6 +9,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 import pentathlon.errors
 from pentathlon.errors import DataError, PentathlonError
 from pentathlon.scoring.batch import DECISIONS, BatchDecider
@@ -174,7 +176,8 @@ class _Night:
         place = [sf.col("__row").alias("row"), sf.col("__reason").alias("reason")]
         partitions = sf.broadcast(self._named_parts())
         named = rejected.join(partitions, PART).select("partition", *place, *fields)
-        store.save(scored.REJECTED, named.coalesce(1).sortWithinPartitions("partition", "row"))
+        together = named.repartition("partition").sortWithinPartitions("partition", "row")
+        store.save(scored.REJECTED, together)
 
     def _shipped(self, decider: BatchDecider) -> Any:
         shipment = Shipment.of(decider, self.source.files.names)
@@ -196,7 +199,8 @@ class _Night:
         own = [PART, "__row", *spilled_schema(messages).names]
         spilled = joined([table.select(*own) for table in tables])
         sweeps = SparkSweeps(spilled, self.source.files.names, len(messages))
-        return find_prices(sweeps, self.decider.settings, messages, limit_customers)
+        with threadpool_limits(1):  # as the embedded run does: sums in one order
+            return find_prices(sweeps, self.decider.settings, messages, limit_customers)
 
     def _leave_out(self, failed: Any) -> None:
         """Leave out partitions that a rule or a value made impossible; the rest goes on."""
