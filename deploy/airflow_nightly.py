@@ -51,7 +51,7 @@ with DAG(
             "spark.executor.memoryOverhead": "8g",
             "spark.driver.memory": "4g",
             "spark.driver.maxResultSize": "2g",
-            "spark.sql.files.maxPartitionBytes": "32m",
+            "spark.sql.files.maxPartitionBytes": "4m",
         },
         archives=PROJECT + "/build/environment.tar.gz#environment",
         env_vars={"PYSPARK_PYTHON": "./environment/bin/python"},
