@@ -85,7 +85,7 @@ def start() -> float:
 
 
 def processor_seconds() -> float:
-    """Of this process, Spark's Java and its workers; what a worker took that has ended is missed."""
+    """Of this process, Spark's Java and workers; those that end meanwhile are missed."""
     import psutil
 
     me = psutil.Process()
