@@ -96,7 +96,7 @@ def fit_engine(folder: Path, messages: Any, columns: Any) -> None:
     engine.save(folder)
 
 
-def make_customers(folder: Path, n: int) -> None:
+def make_customers(folder: Path, n: int, partition_rows: int = PARTITION_ROWS) -> None:
     """Simulated customers in partitions; a part of them is kept and used by larger files too."""
     from pentathlon.simulation import SimulationConfig, simulate_retailer
 
@@ -104,8 +104,8 @@ def make_customers(folder: Path, n: int) -> None:
     if done.exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    for i, start in enumerate(range(0, n, PARTITION_ROWS)):
-        rows = min(PARTITION_ROWS, n - start)
+    for i, start in enumerate(range(0, n, partition_rows)):
+        rows = min(partition_rows, n - start)
         file = simulate_retailer(SimulationConfig(rows=rows, seed=100 + i)).file
         file = file.rename(columns={"custid": "customer_id"})
         file = file.drop(columns=["buyer", "total_os", "message", "training"])

@@ -167,9 +167,10 @@ def test_commands_use_what_there_is(page, command, registry):
 
 
 def check_parameters(env: str | None, given: dict[str, Any], pipeline: Pipeline) -> None:
-    places = ("data_root", "raw_file", "raw_events")
+    places = ("data_root", "raw_file", "raw_events", "customers_to_score", "scored_decisions")
     own = {key: given.pop(key) for key in places if key in given}
     assert all(is_path(str(value)) for value in own.values())
+    assert given.pop("spark_master", "local").startswith(("local", "spark://"))
     if given:
         parameters = loader(env, **given)["parameters"]
         known = ParameterValidator({"chosen": pipeline}).validate_raw_params(parameters)

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from kedro.io import DataCatalog
 
+from pentathlon.hooks.spark_session import on_spark
 from pentathlon.models.registry import MODEL_NAMES
 from pentathlon.pipelines.reporting.nodes import FIGURES
 
@@ -41,6 +42,9 @@ FROM_USERS = {"raw_customers", "raw_events"}
 # Layers of Kedro-Viz must not run backwards, so what is made of scores belongs behind them.
 BEHIND_THEIR_FOLDER = {"fusion_model", "decision_engine"}
 BEFORE_THEIR_FOLDER = {"policy_choice"}
+# The engine that a run saved is used where it lies, so what it shares with base lies there too.
+SHARES_BASE = "spark"
+ON_SPARK = {"customers_to_score", "scored_decisions"}
 
 
 def layer(entry):
@@ -57,7 +61,9 @@ def test_every_environment_is_known(conf):
 
 
 def test_datasets_can_be_made(conf, env, tmp_path):
-    config = conf.load(env, data_root=str(tmp_path))["catalog"]
+    config = dict(conf.load(env, data_root=str(tmp_path))["catalog"])
+    if env == SHARES_BASE:  # whether those two are there, only Spark can say
+        assert on_spark({name: config.pop(name) for name in ON_SPARK}) == ON_SPARK
     catalog = DataCatalog.from_config(config)
     for name in config:
         assert catalog[name] is not None
@@ -95,11 +101,13 @@ def test_a_run_can_read_other_raw_tables_and_moves_nothing_else(conf, env, catal
 
 def test_no_two_environments_write_into_one_folder(conf, catalogs):
     roots = {env: conf.load(env)["globals"]["data_root"] for env in conf.environments}
+    assert roots.pop(SHARES_BASE) == roots["base"]
     assert len(set(roots.values())) == len(roots)
     written: dict[str, str] = {}
     for env, catalog in catalogs.items():
         for name, entry in catalog.items():
-            if name not in FROM_USERS:
+            shared = env == SHARES_BASE and name != "scored_decisions"
+            if name not in FROM_USERS and not shared:
                 place = f"{env}: {name}"
                 assert written.setdefault(entry["filepath"], place) == place
 
@@ -223,6 +231,8 @@ def test_base_has_one_catalog_file_and_at_most_one_parameters_file_per_pipeline(
 
 def test_an_environment_holds_only_files_that_base_has(conf, env):
     names = {p.name for p in (conf.folder / "base").iterdir()}
+    if env == SHARES_BASE:
+        names.add("spark.yml")
     assert {p.name for p in (conf.folder / env).iterdir()} <= names
 
 
@@ -231,7 +241,8 @@ def test_an_environment_changes_no_dataset_but_the_raw_file(conf, env, catalogs)
         return
     base = conf.load("base", data_root="x")["catalog"]
     other = conf.load(env, data_root="x")["catalog"]
-    assert {name for name in base if base[name] != other[name]} <= {"raw_customers"}
+    allowed = ON_SPARK if env == SHARES_BASE else {"raw_customers"}
+    assert {name for name in base if base[name] != other[name]} <= allowed
 
 
 def test_catalog_files_name_what_their_pipeline_makes(conf, stages):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,7 @@ COMMANDS = {
     "tags": "--env test --tags no_such_tag",
     "message": "--env case --pipelines engine --params messages.water.margins=0.4,raw_file={raw}",
     "file": "--env case_b --pipelines engine",
+    "spark": "--env spark --pipelines scoring",
 }
 
 
@@ -51,7 +53,13 @@ def outcomes(tmp_path_factory):
     done = subprocess.run(
         [sys.executable, "-c", DRIVER, *map(rooted, COMMANDS.values())],
         cwd=ROOT,
-        env={**clean, "DO_NOT_TRACK": "1", "COLUMNS": "200", "PYTHONPATH": str(ROOT / "src")},
+        env={
+            **clean,
+            "DO_NOT_TRACK": "1",
+            "COLUMNS": "200",
+            "PYTHONPATH": str(ROOT / "src"),
+            "JAVA_HOME": str(root / "no Java here"),
+        },
         capture_output=True,
         text=True,
         timeout=120,
@@ -73,7 +81,7 @@ def test_a_mistake_ends_with_a_message_and_no_traceback(outcomes, name):
 
 
 def test_nothing_has_run_when_a_parameter_is_wrong(outcomes):
-    for name in ("block", "model", "range", "runtime", "message"):
+    for name in ("block", "model", "range", "runtime", "message", "spark"):
         assert "Running node" not in outcomes[name]["output"]
     assert not list(outcomes["root"].rglob("*.parquet"))
 
@@ -95,3 +103,7 @@ def test_messages_say_what_is_wrong_and_what_to_do(outcomes):
         "  - messages.water.margins: not a parameter (given 0.4). Did you mean 'margin'?\n"
     )
     assert "pentathlon_nptb.parquet" in outcomes["file"]["errors"]
+    assert re.fullmatch(
+        r"Error: Spark is asked for and (pyspark is not installed|there is no Java); .+\.\n",
+        outcomes["spark"]["errors"],
+    )

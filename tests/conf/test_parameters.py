@@ -100,7 +100,7 @@ def leaves(tree, prefix=""):
 def test_only_environments_with_a_simulated_retailer_simulate(conf, env):
     for block in ("simulation", "simulate_events"):
         enabled = conf.load(env)["parameters"][block]["enabled"]
-        assert enabled == (env in {"base", "test"})
+        assert enabled == (env in {"base", "spark", "test"})
 
 
 def test_tables_are_exported_when_the_simulated_retailer_says(conf, env, validate):

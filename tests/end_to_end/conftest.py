@@ -19,6 +19,7 @@ from pentathlon.settings import CONFIG_LOADER_ARGS, CONFIG_LOADER_CLASS
 ROOT = Path(__file__).parents[2]
 # Several commands in one process: starting Kedro and importing the libraries takes seconds.
 DRIVER = """
+__file__ = "driver"  # pyspark, where it is, ends processes without one: it takes them for doctests
 import json, shlex, sys
 from pathlib import Path
 from click.testing import CliRunner

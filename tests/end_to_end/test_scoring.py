@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+
+from pentathlon.scoring.spark.session import java
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +60,27 @@ def test_another_population_is_stopped_before_anything_is_sent(scored: Any) -> N
     assert not summary["may_be_sent"]
     assert any("not distributed as in the training data" in p for p in summary["problems"])
     assert isinstance(other.root, Path)
+
+
+@pytest.mark.skipif(
+    find_spec("pyspark") is None or java() is None,
+    reason="SPARK IS NOT TESTED: pyspark or Java is missing. Install both to test it.",
+)
+def test_on_spark_the_command_line_decides_the_same(scored: Any, run_all: Any) -> None:
+    results, *_ = scored
+    params = f"data_root={results.root},spark_master=local[2],randomness.threads=1"
+    (outcome,) = run_all(f"--env spark --pipelines scoring --params {params}")
+    outcome.checked()
+    found = pd.read_parquet(results.root / "07_model_output/scored_on_spark/decisions")
+    expected = pd.concat(results.load("scored_decisions").decisions())
+    pd.testing.assert_frame_equal(
+        found.sort_values("customer_id", ignore_index=True),
+        expected.sort_values("customer_id", ignore_index=True),
+        check_exact=True,
+    )
+    embedded = sorted((results.root / "08_reporting/scoring_summary.json").glob("*/*.json"))
+    assert len(embedded) == 2
+    one, two = (json.loads(path.read_text()) for path in embedded)
+    assert one["run"]["partitions"] == two["run"]["partitions"] == 3
+    assert (one["messages"], one["decided_by"]) == (two["messages"], two["decided_by"])
+    assert two["may_be_sent"]

@@ -5,6 +5,7 @@ from pentathlon.datasets.customer_file import CustomerFileDataset
 from pentathlon.datasets.optional import OptionalTableDataset
 from pentathlon.datasets.raw_events import RawEventsDataset
 from pentathlon.datasets.scored import ParquetFolderDataset, ScoredDataset
+from pentathlon.datasets.spark_scored import SparkScoredDataset
 from pentathlon.datasets.study_store import StudyStoreDataset
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "ParquetFolderDataset",
     "RawEventsDataset",
     "ScoredDataset",
+    "SparkScoredDataset",
     "StudyStoreDataset",
 ]

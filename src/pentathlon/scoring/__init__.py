@@ -3,13 +3,14 @@
 from pentathlon.scoring.batch import BatchDecider, DecidedBatch
 from pentathlon.scoring.job import ScoringJob
 from pentathlon.scoring.reference import Reference
-from pentathlon.scoring.results import ScoredFolder, partitions_table, summarise
+from pentathlon.scoring.results import Scored, ScoredFolder, partitions_table, summarise
 from pentathlon.scoring.settings import ScoringSettings
 
 __all__ = [
     "BatchDecider",
     "DecidedBatch",
     "Reference",
+    "Scored",
     "ScoredFolder",
     "ScoringJob",
     "ScoringSettings",

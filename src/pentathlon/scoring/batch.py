@@ -110,8 +110,8 @@ class BatchDecider:
     def decide(
         self,
         batch: pa.RecordBatch,
-        first_row: int = 0,
-        repeated: NDArray[np.int64] | None = None,
+        rows: NDArray[np.int64] | None = None,
+        repeated: NDArray[np.bool_] | None = None,
         partition: str = "",
         scores: pa.RecordBatch | None = None,
     ) -> DecidedBatch:
@@ -119,7 +119,7 @@ class BatchDecider:
 
         Parameters
         ----------
-        batch, first_row, repeated
+        batch, rows, repeated
             See :func:`pentathlon.scoring.cleaning.clean_batch`.
         partition : str
             Whose prices may know exceptions.
@@ -137,7 +137,7 @@ class BatchDecider:
                 "decided."
             )
         engine = self.engine
-        clean = clean_batch(batch, engine.columns, first_row, repeated, self.fill)
+        clean = clean_batch(batch, engine.columns, rows, repeated, self.fill)
         prediction = self._predicted(clean, scores)
         wishes = self._wishes(clean, prediction)
         choice = wishes.best
@@ -155,8 +155,8 @@ class BatchDecider:
     def spill(
         self,
         batch: pa.RecordBatch,
-        first_row: int = 0,
-        repeated: NDArray[np.int64] | None = None,
+        rows: NDArray[np.int64] | None = None,
+        repeated: NDArray[np.bool_] | None = None,
     ) -> DecidedBatch:
         """Predict for a batch and keep what prices are made of, as a batch of the spill."""
         exploration = self.settings.exploration
@@ -165,7 +165,7 @@ class BatchDecider:
                 "decision.exploration.among: top_two draws between what limits leave best, which "
                 "scoring cannot know beforehand; use eligible where there are limits."
             )
-        clean = clean_batch(batch, self.engine.columns, first_row, repeated, self.fill)
+        clean = clean_batch(batch, self.engine.columns, rows, repeated, self.fill)
         prediction = self._predicted(clean, None)
         kept = spilled(
             clean.rows, prediction, self._wishes(clean, prediction), self.engine.messages

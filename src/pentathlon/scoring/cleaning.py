@@ -47,8 +47,8 @@ class CleanBatch:
 def clean_batch(
     batch: pa.RecordBatch,
     features: FeatureColumns,
-    first_row: int = 0,
-    repeated: NDArray[np.int64] | None = None,
+    rows: NDArray[np.int64] | None = None,
+    repeated: NDArray[np.bool_] | None = None,
     fill: Mapping[str, float | str] | None = None,
 ) -> CleanBatch:
     """Keep the customers of a batch that have an identifier and every feature.
@@ -58,10 +58,10 @@ def clean_batch(
     batch : RecordBatch
         ``customer_id``, the features, and anything else.
     features : FeatureColumns
-    first_row : int
-        Position of the batch's first row in its partition.
-    repeated : ndarray of int64, optional
-        Rows of the partition whose customer occurs before.
+    rows : ndarray of int64, shape (n,), optional
+        Where the customers stand in their partition, from 0; by default they are its first.
+    repeated : ndarray of bool, shape (n,), optional
+        Whose customer occurs before in the partition.
     fill : mapping of str to float or str, optional
         What a missing value of a column stands for; customers who miss another are rejected.
 
@@ -70,14 +70,13 @@ def clean_batch(
     CleanBatch
     """
     raw = batch.to_pandas(deduplicate_objects=False)
+    if rows is None:
+        rows = np.arange(len(raw), dtype=np.int64)
     quarantine = Quarantine(raw, "customers")
     ids = text(raw["customer_id"], MISSING_VALUES)
     quarantine.reject(ids.isna().to_numpy(), "the customer_id is missing", "customer_id")
     if repeated is not None:
-        again = np.zeros(len(raw), dtype=np.bool_)
-        inside = repeated[(repeated >= first_row) & (repeated < first_row + len(raw))]
-        again[inside - first_row] = True
-        quarantine.reject(again, REPEATED, "customer_id")
+        quarantine.reject(repeated, REPEATED, "customer_id")
     columns: dict[str, object] = {"customer_id": ids}
     fill, absent = fill or {}, {}
     for name in (*features.numeric, *features.counts.values()):
@@ -92,13 +91,12 @@ def clean_batch(
     kept = quarantine.kept
     counts = {name: int((absent[name] & kept).sum()) for name in fill if name in absent}
     filled = {name: n for name, n in counts.items() if n}
-    rows = first_row + np.flatnonzero(kept).astype(np.int64)
     if kept.all():
         return CleanBatch(clean, rows, quarantine.table(), {}, filled)
     rejected = quarantine.table()
-    rejected["row"] += first_row
+    rejected["row"] = rows[~kept] + 1
     clean = clean[kept].reset_index(drop=True)
-    return CleanBatch(clean, rows, rejected, quarantine.by_kind, filled)
+    return CleanBatch(clean, rows[kept], rejected, quarantine.by_kind, filled)
 
 
 def _number(

@@ -33,7 +33,7 @@ from pentathlon.scoring.stream import Progress
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 RUN, PRICES = "run.json", "prices.json"
 DECIDED, REJECTED, SPILLED = "decisions", "rejected", "scores"
 
@@ -172,7 +172,7 @@ class ScoringJob:
         def decide(task: Task) -> DecidedBatch:
             assert task.batch is not None
             return self.decider.decide(
-                task.batch, task.first_row, task.repeated, task.partition.name, task.scores
+                task.batch, task.rows, task.again, task.partition.name, task.scores
             )
 
         return Pass(
@@ -189,7 +189,7 @@ class ScoringJob:
     def _spilling(self, folder: Path) -> Pass:
         def spill(task: Task) -> DecidedBatch:
             assert task.batch is not None
-            return self.decider.spill(task.batch, task.first_row, task.repeated)
+            return self.decider.spill(task.batch, task.rows, task.again)
 
         schema = spill_schema(self.decider.engine.messages)
         columns = self._columns()

@@ -46,6 +46,17 @@ class Task:
     scores: pa.RecordBatch | None = None
     error: str | None = None
 
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Where the batch's customers stand in the partition, shape ``(n,)``."""
+        n = 0 if self.batch is None else self.batch.num_rows
+        return np.arange(self.first_row, self.first_row + n, dtype=np.int64)
+
+    @property
+    def again(self) -> NDArray[np.bool_]:
+        """Which of the batch's customers occur before in the partition, shape ``(n,)``."""
+        return np.isin(self.rows, [] if self.repeated is None else self.repeated)
+
 
 @dataclass(frozen=True)
 class Columns:

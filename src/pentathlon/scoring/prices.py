@@ -20,7 +20,6 @@ from pentathlon.decision.allocation import LimitSystem, allocate
 from pentathlon.decision.limiting import (
     LimitOutcome,
     WithinLimits,
-    counts_of,
     limit_outcomes,
     limits_over_segments,
     order_of_giving_way,
@@ -28,7 +27,7 @@ from pentathlon.decision.limiting import (
 )
 from pentathlon.decision.settings import SendingSettings
 from pentathlon.errors import ParameterError
-from pentathlon.scoring.spill import Block, Spill
+from pentathlon.scoring.blocks import Block, Sweeps, counts_like
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ class Prices:
 
 
 def find_prices(
-    spill: Spill,
+    spill: Sweeps,
     settings: SendingSettings,
     messages: MessageSet,
     most: int,
@@ -125,7 +124,8 @@ def find_prices(
 
     Parameters
     ----------
-    spill : Spill
+    spill : Sweeps
+        All customers, in files or on a cluster; the prices are the same.
     settings : SendingSettings
     messages : MessageSet
     most : int
@@ -140,13 +140,13 @@ def find_prices(
     ParameterError
         When a limit concerns nobody.
     """
-    keys, customers = _segments(spill)
+    keys, customers = spill.segments()
     n = int(customers.sum())
     if n == 0:
         nothing = np.zeros((0, len(messages)))
         return Prices(keys, nothing, {}, (), 0.0, 0.0)
     system = _system(settings, keys, customers, messages)
-    sample = _sample(spill, min(1.0, most / n), seed)
+    sample = spill.sample(min(1.0, most / n), seed)
     share = len(sample.rows) / n
     relax = order_of_giving_way(settings.limits)
     segment, given = np.searchsorted(keys, sample.key), sample.given >= 0
@@ -159,17 +159,6 @@ def find_prices(
         given,
     )
     return _settle(spill, system, keys, found, settings, messages, most, share)
-
-
-def _segments(spill: Spill) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Distinct keys, ascending, and how many customers have each."""
-    total: dict[int, int] = {}
-    for block in spill.blocks():
-        found, count = np.unique(block.key, return_counts=True)
-        for key, c in zip(found.tolist(), count.tolist(), strict=True):
-            total[key] = total.get(key, 0) + c
-    keys = sorted(total)
-    return np.array(keys, dtype=np.int64), np.array([total[k] for k in keys], dtype=np.int64)
 
 
 def _system(
@@ -205,20 +194,8 @@ def _scaled(system: LimitSystem, share: float) -> LimitSystem:
     return LimitSystem.of(limits, *system.use.shape[1:])
 
 
-def _sample(spill: Spill, share: float, seed: int) -> Block:
-    """A random share of the customers, drawn block by block."""
-    kept = []
-    rng = np.random.default_rng(seed)
-    for block in spill.blocks():
-        if share < 1:
-            rows = np.flatnonzero(rng.random(len(block.rows)) < share)
-            block = _take(block, rows)  # noqa: PLW2901
-        kept.append(block)
-    return _joined(kept)
-
-
 def _settle(
-    spill: Spill,
+    spill: Sweeps,
     system: LimitSystem,
     keys: NDArray[np.int64],
     found: WithinLimits,
@@ -246,8 +223,8 @@ def _settle(
     )
     choice = part.choice.astype(np.int64)
     usual = (near.ranked - found.table[segment]).argmax(axis=1)
-    exceptions = _exceptions([name for name, _ in spill.parts], near, choice, usual)
-    counts = counts + _counts(segment, choice, counts)
+    exceptions = _exceptions(spill.names, near, choice, usual)
+    counts = counts + counts_like(counts, segment, choice)
     costs = tuple(cost / share for cost in found.costs)
     slack = widened + part.slack
     account = replace(found, costs=costs, allocation=replace(found.allocation, slack=slack))
@@ -263,63 +240,21 @@ def _settle(
 
 
 def _nearest(
-    spill: Spill, keys: NDArray[np.int64], table: NDArray[np.float64], most: int
+    spill: Sweeps, keys: NDArray[np.int64], table: NDArray[np.float64], most: int
 ) -> tuple[Block, NDArray[np.float64], float]:
     """Customers nearest to a tie at the prices, and what all others use and are worth."""
-    n_messages = table.shape[1]
-    counts, value = np.zeros(table.shape), 0.0
-    kept: list[Block] = []
-    margins: list[NDArray[np.float64]] = []
-    for block in spill.blocks():
-        segment = np.searchsorted(keys, block.key)
-        reduced = block.ranked - table[segment]
-        free = block.given < 0
-        choice = np.where(free, reduced.argmax(axis=1), block.given).astype(np.int64)
-        two = np.partition(reduced, n_messages - 2, axis=1)[:, -2:]
-        margin = np.where(free & np.isfinite(two[:, 0]), two[:, 1] - two[:, 0], np.inf)
-        counts += _counts(segment, choice, table)
-        value += float(block.ranked[np.arange(len(choice)), choice].sum(dtype=np.float64))
-        rows = np.flatnonzero(np.isfinite(margin))
-        kept.append(_take(block, rows))
-        margins.append(margin[rows])
-        if sum(map(len, margins)) > 2 * most:
-            kept, margins = _closest(kept, margins, most)
-    kept, _ = _closest(kept, margins, most)
-    near = _joined(kept)
+    near, counts, value = spill.nearest(keys, table, most)
     segment = np.searchsorted(keys, near.key)
     mine = (near.ranked - table[segment]).argmax(axis=1)
-    counts -= _counts(segment, mine, table)
     value -= float(near.ranked[np.arange(len(mine)), mine].sum(dtype=np.float64))
-    return near, counts, value
-
-
-def _closest(
-    kept: list[Block], margins: list[NDArray[np.float64]], most: int
-) -> tuple[list[Block], list[NDArray[np.float64]]]:
-    margin = np.concatenate(margins)
-    if len(margin) <= most:
-        return kept, margins
-    edge = np.partition(margin, most - 1)[most - 1]
-    rows = [np.flatnonzero(m <= edge) for m in margins]
-    return (
-        [_take(block, r) for block, r in zip(kept, rows, strict=True)],
-        [m[r] for m, r in zip(margins, rows, strict=True)],
-    )
+    return near, counts - counts_like(table, segment, mine), value
 
 
 def _bound(
-    spill: Spill, keys: NDArray[np.int64], found: WithinLimits, system: LimitSystem
+    spill: Sweeps, keys: NDArray[np.int64], found: WithinLimits, system: LimitSystem
 ) -> float:
     """The dual of all customers at the prices, in currency."""
-    total, taken = 0.0, np.zeros(found.table.shape)
-    for block in spill.blocks():
-        segment = np.searchsorted(keys, block.key)
-        free = block.given < 0
-        reduced = (block.ranked - found.table[segment])[free]
-        total += float(reduced.max(axis=1).sum()) if len(reduced) else 0.0
-        sent = block.given[~free].astype(np.int64)
-        taken += _counts(segment[~free], sent, taken)
-        total += float(block.ranked[~free][np.arange(len(sent)), sent].sum(dtype=np.float64))
+    total, taken = spill.dual(keys, found.table)
     return total + system.remaining(system.used(taken)).bound(found.allocation.prices)
 
 
@@ -361,26 +296,3 @@ def _exceptions(
         mine = mine[np.argsort(near.rows[mine])]
         found[parts[part]] = (near.rows[mine], choice[mine])
     return found
-
-
-def _counts(
-    segment: NDArray[np.int64], choice: NDArray[np.int64], like: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    n_segments, n_messages = like.shape
-    return counts_of(segment, choice, n_segments, n_messages)
-
-
-def _take(block: Block, rows: NDArray[np.int64]) -> Block:
-    return Block(
-        block.part[rows], block.rows[rows], block.key[rows], block.given[rows], block.ranked[rows]
-    )
-
-
-def _joined(blocks: Sequence[Block]) -> Block:
-    return Block(
-        np.concatenate([b.part for b in blocks]),
-        np.concatenate([b.rows for b in blocks]),
-        np.concatenate([b.key for b in blocks]),
-        np.concatenate([b.given for b in blocks]),
-        np.concatenate([b.ranked for b in blocks]),
-    )

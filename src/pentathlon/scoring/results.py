@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -16,6 +16,17 @@ from pentathlon.scoring.parts import partitions_in, stamps_in
 from pentathlon.scoring.reference import Reference
 from pentathlon.scoring.settings import ScoringSettings
 from pentathlon.scoring.statistics import Counts
+
+
+class Scored(Protocol):
+    """What a scoring run wrote, wherever it did."""
+
+    @property
+    def run(self) -> dict[str, Any]:
+        """Time, speed and rejected partitions of the run."""
+
+    def parts(self) -> Iterator[tuple[str, Counts]]:
+        """Name and counts of every part."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,7 @@ class ScoredFolder:
             yield pd.read_parquet(path)
 
 
-def partitions_table(scored: ScoredFolder) -> pd.DataFrame:
+def partitions_table(scored: Scored) -> pd.DataFrame:
     """One row per partition.
 
     Returns
@@ -72,14 +83,12 @@ def partitions_table(scored: ScoredFolder) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"partition": "str", "reason": "str"})
 
 
-def summarise(
-    scored: ScoredFolder, reference: Reference, settings: ScoringSettings
-) -> dict[str, Any]:
+def summarise(scored: Scored, reference: Reference, settings: ScoringSettings) -> dict[str, Any]:
     """Counts, profit, messages, rules and timings, and whether the decisions may be sent.
 
     Parameters
     ----------
-    scored : ScoredFolder
+    scored : Scored
     reference : Reference
         Scores of the training data.
     settings : ScoringSettings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from pentathlon.decision.decisions import Prediction
 from pentathlon.decision.limiting import scope_code
 from pentathlon.decision.plan import Wishes
 from pentathlon.decision.profit import expected_profit
+from pentathlon.scoring.blocks import AtPrices, Block, Lottery, at_prices, dual_terms
 
 _SCORES = ("probability", "order_value")
 
@@ -66,43 +68,31 @@ def segment_keys(wishes: Wishes) -> NDArray[np.int64]:
 
 def unspilled(batch: pa.RecordBatch, messages: MessageSet) -> Prediction:
     """Predictions of a spilled batch, to the bit those that were spilled."""
-    probability, order_value = (_table(batch, kind, len(messages)) for kind in _SCORES)
+    probability, order_value = (table_of(batch, kind, len(messages)) for kind in _SCORES)
     profit = expected_profit(probability, order_value, messages)
     return Prediction(probability, order_value, profit, {})
 
 
-def _table(batch: pa.RecordBatch | pa.Table, kind: str, n_messages: int) -> NDArray[np.float32]:
+def table_of(batch: pa.RecordBatch | pa.Table, kind: str, n_messages: int) -> NDArray[np.float32]:
+    """Columns of a kind, side by side, shape ``(n, n_messages)``."""
     columns = [batch.column(f"{kind}_{k}").to_numpy() for k in range(n_messages)]
     return np.ascontiguousarray(np.stack(columns, axis=1), dtype=np.float32)
 
 
-@dataclass(frozen=True)
-class Block:
-    """Customers of one row group, as limits see them.
-
-    Attributes
-    ----------
-    part : ndarray of int32, shape (n,)
-        Position of the partition among the spilled parts.
-    rows : ndarray of int64, shape (n,)
-        Of the partition.
-    key : ndarray of int64, shape (n,)
-        See :func:`segment_keys`.
-    given : ndarray of int8, shape (n,)
-        Message that is given, or -1.
-    ranked : ndarray of float32, shape (n, n_messages)
-    """
-
-    part: NDArray[np.int32]
-    rows: NDArray[np.int64]
-    key: NDArray[np.int64]
-    given: NDArray[np.int8]
-    ranked: NDArray[np.float32]
+def block_of(batch: pa.RecordBatch | pa.Table, part: NDArray[np.int32], n_messages: int) -> Block:
+    """Spilled customers as limits see them."""
+    return Block(
+        part,
+        batch.column("row").to_numpy(),
+        batch.column("segment").to_numpy(),
+        batch.column("given").to_numpy(),
+        table_of(batch, "ranked", n_messages),
+    )
 
 
 @dataclass(frozen=True)
 class Spill:
-    """Spilled parts, read a row group at a time.
+    """Spilled parts, swept a row group at a time; see :class:`pentathlon.scoring.blocks.Sweeps`.
 
     Attributes
     ----------
@@ -114,19 +104,75 @@ class Spill:
     parts: Sequence[tuple[str, Path]]
     n_messages: int
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the partitions."""
+        return [name for name, _ in self.parts]
+
     def blocks(self) -> Iterator[Block]:
         """Every customer once, in the order of the parts."""
-        ranked = [f"ranked_{k}" for k in range(self.n_messages)]
+        columns = ["row", "segment", "given", *(f"ranked_{k}" for k in range(self.n_messages))]
         for part, (_, path) in enumerate(self.parts):
             with pq.ParquetFile(path) as file:
                 for group in range(file.num_row_groups):
-                    table = file.read_row_group(
-                        group, columns=["row", "segment", "given", *ranked], use_threads=False
-                    )
-                    yield Block(
-                        np.full(len(table), part, dtype=np.int32),
-                        table.column("row").to_numpy(),
-                        table.column("segment").to_numpy(),
-                        table.column("given").to_numpy(),
-                        _table(table, "ranked", self.n_messages),
-                    )
+                    table = file.read_row_group(group, columns=columns, use_threads=False)
+                    of_part = np.full(len(table), part, dtype=np.int32)
+                    yield block_of(table, of_part, self.n_messages)
+
+    def segments(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Distinct keys, ascending, and how many customers have each."""
+        total: Counter[int] = Counter()
+        for block in self.blocks():
+            found, count = np.unique(block.key, return_counts=True)
+            total.update(dict(zip(found.tolist(), count.tolist(), strict=True)))
+        keys = sorted(total)
+        return np.array(keys, dtype=np.int64), np.array([total[k] for k in keys], dtype=np.int64)
+
+    def sample(self, share: float, seed: int) -> Block:
+        """A random share of the customers, in the order of parts and rows."""
+        lottery = Lottery(self.names, seed)
+        return Block.joined([lottery.drawn(block, share) for block in self.blocks()])
+
+    def nearest(
+        self, keys: NDArray[np.int64], table: NDArray[np.float64], most: int
+    ) -> tuple[Block, NDArray[np.float64], float]:
+        """Customers nearest to a tie at prices, and what everybody is sent and worth."""
+        counts, value = np.zeros(table.shape), 0.0
+        kept: list[Block] = []
+        margins: list[NDArray[np.float64]] = []
+        for block in self.blocks():
+            found: AtPrices = at_prices(block, keys, table)
+            counts += found.counts
+            value += found.value
+            rows = np.flatnonzero(np.isfinite(found.margin))
+            kept.append(block.take(rows))
+            margins.append(found.margin[rows])
+            if sum(map(len, margins)) > 2 * most:
+                kept, margins = _closest(kept, margins, most)
+        kept, _ = _closest(kept, margins, most)
+        return Block.joined(kept), counts, value
+
+    def dual(
+        self, keys: NDArray[np.int64], table: NDArray[np.float64]
+    ) -> tuple[float, NDArray[np.float64]]:
+        """Customers' share of the dual, and what is given, by segment and message."""
+        total, taken = 0.0, np.zeros(table.shape)
+        for block in self.blocks():
+            mine, given = dual_terms(block, keys, table)
+            total += mine
+            taken += given
+        return total, taken
+
+
+def _closest(
+    kept: list[Block], margins: list[NDArray[np.float64]], most: int
+) -> tuple[list[Block], list[NDArray[np.float64]]]:
+    margin = np.concatenate(margins)
+    if len(margin) <= most:
+        return kept, margins
+    edge = np.partition(margin, most - 1)[most - 1]
+    rows = [np.flatnonzero(m <= edge) for m in margins]
+    return (
+        [block.take(r) for block, r in zip(kept, rows, strict=True)],
+        [m[r] for m, r in zip(margins, rows, strict=True)],
+    )

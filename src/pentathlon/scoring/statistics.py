@@ -18,7 +18,8 @@ from pentathlon.decision.plan import Plan
 SCORES = ("purchase_probability", "expected_order_value", "best_expected_profit")
 """Scores whose distribution is compared: means over messages, and the best message's profit."""
 
-_COUNTERS = ("messages", "deciders", "rules", "reasons", "filled")
+COUNTERS = ("messages", "deciders", "rules", "reasons", "filled")
+"""What is counted by key."""
 
 
 def scores_of(prediction: Prediction) -> dict[str, NDArray[np.float32]]:
@@ -65,7 +66,7 @@ class Counts:
         self.rejected += other.rejected
         self.expected_profit += other.expected_profit
         self.expected_profit_of_control += other.expected_profit_of_control
-        for name in _COUNTERS:
+        for name in COUNTERS:
             getattr(self, name).update(getattr(other, name))
         for score, bins in other.histograms.items():
             mine = self.histograms.get(score, [0] * len(bins))
@@ -79,7 +80,7 @@ class Counts:
     def from_json(cls, text: str) -> Counts:
         """Read what :meth:`to_json` wrote."""
         state: dict[str, Any] = json.loads(text)
-        for name in _COUNTERS:
+        for name in COUNTERS:
             state[name] = Counter(state[name])
         return cls(**state)
 

@@ -1,5 +1,5 @@
 """Predictions compiled for speed: all messages of a customer at once, the same numbers."""
 
-from pentathlon.models.compiled.models import compiled
+from pentathlon.models.compiled.models import compiled, portable
 
-__all__ = ["compiled"]
+__all__ = ["compiled", "portable"]

@@ -216,6 +216,14 @@ def compiled(model: Any, threads: int = 1) -> Any:
     return model if form is None else form.of(model, threads)
 
 
+def portable(model: Any) -> Any:
+    """A compiled model as other processes need it: to predict, not to be saved.
+
+    Reading a network of Keras takes Keras, and seconds; predictions ask for its weights alone.
+    """
+    return replace(model, network=None) if isinstance(model, CompiledNetwork) else model
+
+
 def layout_of(design: Design) -> Layout:
     """Columns of a design as trees see them."""
     return Layout(design.base.shape[1], design.n_messages, design.match.shape[2])

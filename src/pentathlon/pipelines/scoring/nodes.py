@@ -20,11 +20,12 @@ from pentathlon.pipelines.training.params import RandomnessParams
 from pentathlon.scoring import (
     BatchDecider,
     Reference,
-    ScoredFolder,
+    Scored,
     ScoringJob,
     partitions_table,
     summarise,
 )
+from pentathlon.scoring.spark import SparkScoringJob, SparkTable
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def score_training_customers(
 
 def plan_scoring(
     decision_engine: DecisionEngine,
-    customers_to_score: Path | TableFolder,
+    customers_to_score: Path | TableFolder | SparkTable,
     customer_attributes: pd.DataFrame | None,
     suppression_list: pd.DataFrame | None,
     contact_history: pd.DataFrame | None,
@@ -68,14 +69,14 @@ def plan_scoring(
     campaign: CampaignParams,
     settings: ScoringParams,
     randomness: RandomnessParams,
-) -> ScoringJob:
+) -> ScoringJob | SparkScoringJob:
     """Put together what scoring needs; it happens while its decisions are saved.
 
     Parameters
     ----------
     decision_engine : DecisionEngine
-    customers_to_score : Path or TableFolder
-        Folder of Parquet files.
+    customers_to_score : Path, TableFolder or SparkTable
+        Folder of Parquet files, or what Spark makes of one: then Spark scores it.
     customer_attributes, suppression_list, contact_history, purchase_history : DataFrame or None
         What else rules may know of customers.
     scoring_reference : dict
@@ -84,7 +85,7 @@ def plan_scoring(
     campaign : CampaignParams
     settings : ScoringParams
     randomness : RandomnessParams
-        Its threads are those of the whole run.
+        Its threads are those of the whole run; Spark has its own way with cores.
     """
     reference = Reference.from_dict(scoring_reference)
     decider = BatchDecider(
@@ -96,13 +97,15 @@ def plan_scoring(
         edges=reference.edges,
         fill=reference.fill,
     )
-    folder = customers_to_score
-    path = folder.path if isinstance(folder, TableFolder) else folder
-    return ScoringJob(path, decider, settings, randomness.threads)
+    if isinstance(customers_to_score, TableFolder):
+        customers_to_score = customers_to_score.path
+    if not isinstance(customers_to_score, Path):
+        return SparkScoringJob(customers_to_score, decider, settings)
+    return ScoringJob(customers_to_score, decider, settings, randomness.threads)
 
 
 def sum_up(
-    scored_decisions: ScoredFolder, scoring_reference: dict[str, Any], settings: ScoringParams
+    scored_decisions: Scored, scoring_reference: dict[str, Any], settings: ScoringParams
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Count what was decided, and check it before anything may be sent.
 
