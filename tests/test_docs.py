@@ -3,6 +3,8 @@
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -494,3 +496,20 @@ def test_every_key_of_rules_and_limits_is_explained():
     models += [FrequencyCap, CoolDown, MandatoryMessage, PressureRule]
     for model in models:
         assert set(model.model_fields) - words <= {"message"}, model.__name__
+
+
+def test_the_readmes_figures_are_those_of_the_results(tmp_path):
+    script = ROOT / "benchmarks" / "readme_figures.py"
+    assert subprocess.run([sys.executable, script, "--check"], check=False).returncode == 0
+    # A figure that somebody types over is seen.
+    copy = tmp_path / "benchmarks"
+    copy.mkdir()
+    shutil.copy(script, copy)
+    shutil.copytree(ROOT / "benchmarks" / "results", copy / "results")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    row = "by who they are (`segments`) | 2"
+    assert row in readme
+    typed = readme.replace(row, f"{row}1")
+    (tmp_path / "README.md").write_text(typed, encoding="utf-8")
+    again = [sys.executable, copy / script.name, "--check"]
+    assert subprocess.run(again, check=False, capture_output=True).returncode == 1
