@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from pentathlon.moments import Feature, MomentSettings, expand_declarations
-from pentathlon.moments.compiled import CompiledReducer
+from pentathlon.moments.compiled import features_by_walk
 from pentathlon.moments.engine import features_as_of
 
 PARAMETERS = Path(__file__).parents[2] / "conf" / "base" / "parameters_moments.yml"
@@ -56,13 +56,16 @@ def stored(duckdb):
 
 @pytest.fixture
 def compute(stored, duckdb):
+    def kept(name, table):
+        return duckdb.create_table(name, table.to_pyarrow(), overwrite=True)
+
     def as_of(
         tables: dict[str, pd.DataFrame], rows: pd.DataFrame, features: list[Feature]
     ) -> pd.DataFrame:
         moments, read = stored({"rows": rows})["rows"], stored(tables)
         found = features_as_of(read, moments, features).order_by("row_id").to_pandas()
         # Whatever is asked, the compiled walk answers with the same numbers.
-        walked = features_as_of(read, moments, features, reduce=CompiledReducer(duckdb, threads=2))
+        walked = features_by_walk(read, moments, features, kept, threads=2)
         walked = walked.order_by("row_id").to_pandas()
         pd.testing.assert_frame_equal(walked, found, check_exact=True)
         return found

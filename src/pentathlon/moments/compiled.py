@@ -14,15 +14,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pentathlon.moments.engine import Keep, features_as_of
 from pentathlon.moments.events import DAY
+from pentathlon.moments.expand import Feature
+from pentathlon.moments.finish import partials_of
 from pentathlon.moments.partials import ADDED_UP, DECAYED_SCALE, Partial, selected
+from pentathlon.moments.sources import SOURCES
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -33,8 +37,48 @@ RANGES = 4
 """Of customers, per thread: nobody waits long for the one with the busiest customers."""
 
 
-class CompiledReducer:
-    """Aggregates events before moments in this process.
+def features_by_walk(
+    tables: Mapping[str, ir.Table],
+    rows: ir.Table,
+    features: Sequence[Feature],
+    keep: Keep,
+    threads: int,
+) -> ir.Table:
+    """The same as :func:`pentathlon.moments.engine.features_as_of`, on DuckDB, compiled.
+
+    Parameters
+    ----------
+    tables, rows, features, keep
+        Those of that function. Customers of ``rows`` get numbers, and tables are kept with the
+        number in place of the identifier: identifiers are compared once a table, not once a
+        source.
+    threads : int
+    """
+    import ibis
+
+    people = rows.select("customer_id").distinct()
+    number = ibis.row_number().over(order_by=people.customer_id)
+    people = keep("walk_people", people.mutate(number=number))
+    partials = {partial for feature in features for partial in partials_of(feature)}
+    needed = {SOURCES[partial.source].table for partial in partials}
+    needed |= {"customers"} if any(f.source == "customers" for f in features) else set()
+    numbered = {
+        name: keep(f"walk_{name}", _numbered(tables[name], people))
+        for name in sorted(needed & set(tables))
+    }
+    asked = rows.join(people, "customer_id").rename(person="customer_id", customer_id="number")
+    walk = Walk(rows.get_backend(), threads)
+    found = features_as_of(numbered, keep("walk_moments", asked), features, keep, walk)
+    found = found.drop("customer_id").rename(customer_id="person")
+    return found.select(*rows.columns, *(feature.name for feature in features))
+
+
+def _numbered(table: ir.Table, people: ir.Table) -> ir.Table:
+    return table.join(people, "customer_id").drop("customer_id").rename(customer_id="number")
+
+
+class Walk:
+    """Adds events up in this process; customers are numbers from 0 on without gaps.
 
     Parameters
     ----------
@@ -46,49 +90,24 @@ class CompiledReducer:
     def __init__(self, backend: Any, threads: int) -> None:
         self._backend = backend
         self._threads = threads
-        self._moments: tuple[ir.Table, _Moments] | None = None
 
     def __call__(
-        self, moments: ir.Table, events: ir.Table, partials: Sequence[Partial]
+        self,
+        moments: ir.Table,
+        events: Mapping[str, ir.Table],
+        partials: Mapping[str, Sequence[Partial]],
     ) -> ir.Table:
-        """Aggregate; see :func:`pentathlon.moments.partials.aggregate`.
-
-        Parameters
-        ----------
-        moments : Table
-            ``row_id``, ``customer_id``, ``m``.
-        events : Table
-            ``customer_id``, ``t`` and the source's columns.
-        partials : sequence of Partial
-            Of one source.
-        """
+        """Aggregate every source; see :func:`pentathlon.moments.engine.features_as_of`."""
         import pyarrow as pa
 
-        if self._moments is None or self._moments[0] is not moments:
-            self._moments = (moments, self._read_moments(moments))
-        known = self._moments[1]
-        found = self._walk(known, events, partials)
+        known = _read_moments(moments)
         table = {"row_id": pa.array(known.row_id)}
-        for i, partial in enumerate(partials):
-            table[f"p{i}"] = _as_arrow(found[i], partial)
-        name = f"walked_{partials[0].source}"
-        self._backend.con.register(name, pa.table(table))
-        return self._backend.table(name)
-
-    def _read_moments(self, moments: ir.Table) -> _Moments:
-        import ibis
-
-        from pentathlon.moments.walk import bounds, order_by
-
-        codes = moments.select("customer_id").distinct()
-        codes = codes.mutate(code=ibis.row_number().over(order_by=codes.customer_id))
-        self._backend.con.register("customer_codes", codes.to_pyarrow())
-        codes = self._backend.table("customer_codes")
-        read = moments.join(codes, "customer_id").select("row_id", "m", "code").to_pyarrow()
-        row_id, m, code = (_whole(read[name]) for name in ("row_id", "m", "code"))
-        start = bounds(code, int(code.max(initial=-1)) + 1)
-        order = order_by(code, start)
-        return _Moments(row_id[order], m[order], start, codes)
+        for source, own in partials.items():
+            found = self._walk(known, events[source], own)
+            for i, partial in enumerate(own):
+                table[f"{source}_{i}"] = _as_arrow(found[i], partial)
+        self._backend.con.register("walked", pa.table(table))
+        return self._backend.table("walked")
 
     def _walk(
         self, moments: _Moments, events: ir.Table, partials: Sequence[Partial]
@@ -102,9 +121,8 @@ class CompiledReducer:
             selected(events, source, s).cast("int64") * (1 << i) for i, s in enumerate(selections)
         ]
         named = events.select("customer_id", "t", *columns, mask=sum(bits[1:], start=bits[0]))
-        read = named.join(moments.codes, "customer_id")
-        read = read.select("code", "t", "mask", *columns).to_pyarrow()
-        code = _whole(read["code"])
+        read = named.to_pyarrow()
+        code = _whole(read["customer_id"])
         start = bounds(code, len(moments.start) - 1)
         order = order_by(code, start)
         values = np.empty((len(columns), len(order)))
@@ -127,17 +145,22 @@ class CompiledReducer:
         return found
 
 
-class _Moments:
-    """Moments in the order of customers."""
+class _Moments(NamedTuple):
+    """Moments in the order of customers, and where those of each begin."""
 
-    def __init__(
-        self,
-        row_id: NDArray[np.int64],
-        m: NDArray[np.int64],
-        start: NDArray[np.int64],
-        codes: ir.Table,
-    ) -> None:
-        self.row_id, self.m, self.start, self.codes = row_id, m, start, codes
+    row_id: NDArray[np.int64]
+    m: NDArray[np.int64]
+    start: NDArray[np.int64]
+
+
+def _read_moments(moments: ir.Table) -> _Moments:
+    from pentathlon.moments.walk import bounds, order_by
+
+    read = moments.select("row_id", "m", "customer_id").to_pyarrow()
+    row_id, m, code = (_whole(read[name]) for name in ("row_id", "m", "customer_id"))
+    start = bounds(code, int(code.max(initial=-1)) + 1)
+    order = order_by(code, start)
+    return _Moments(row_id[order], m[order], start)
 
 
 def _orders(

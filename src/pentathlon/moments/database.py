@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pentathlon.moments.compiled import CompiledReducer, can_walk
+from pentathlon.moments.compiled import can_walk, features_by_walk
 from pentathlon.moments.engine import features_as_of
 from pentathlon.moments.expand import Feature
 from pentathlon.moments.finish import partials_of
@@ -142,8 +142,7 @@ class Database:
         for part in range(passes):
             wanted = rows.filter(rows.row_id >= part * size, rows.row_id < (part + 1) * size)
             wanted = self.keep("moments_of_pass", wanted)
-            found = features_as_of(tables, wanted, features, self.keep, self._reducer(features))
-            found = finish(found.order_by("row_id"))
+            found = finish(self._features(tables, wanted, features).order_by("row_id"))
             self.backend.to_parquet(found, folder / f"part-{part:05d}.parquet")
             self._note_spilled()
             logger.info("Features of moments: pass %d of %d is done.", part + 1, passes)
@@ -156,11 +155,13 @@ class Database:
             )
         return Effort(total, passes, self.spilled)
 
-    def _reducer(self, features: Sequence[Feature]) -> CompiledReducer | None:
+    def _features(
+        self, tables: Mapping[str, ir.Table], rows: ir.Table, features: Sequence[Feature]
+    ) -> ir.Table:
         partials = {partial for feature in features for partial in partials_of(feature)}
-        if not self.settings.compiled or not can_walk(partials):
-            return None
-        return CompiledReducer(self.backend, self.settings.threads)
+        if self.settings.compiled and can_walk(partials):
+            return features_by_walk(tables, rows, features, self.keep, self.settings.threads)
+        return features_as_of(tables, rows, features, self.keep)
 
     def _note_spilled(self) -> None:
         """Note what the last query had on disk at the most."""

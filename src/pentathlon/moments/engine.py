@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _DATES = ("joined_at", "consented_at", "opted_out_at")
 Keep = Callable[[str, "ir.Table"], "ir.Table"]
-Reduce = Callable[["ir.Table", "ir.Table", Sequence[Partial]], "ir.Table"]
+Reduce = Callable[["ir.Table", Mapping[str, "ir.Table"], Mapping[str, list[Partial]]], "ir.Table"]
 
 
 def _not_kept(name: str, table: ir.Table) -> ir.Table:
@@ -51,9 +51,10 @@ def features_as_of(
         Computes and keeps a table under a name, where the engine gains from it; without it the
         result is one expression.
     reduce : callable, optional
-        From moments (``row_id``, ``customer_id``, ``m``), events and aggregates of a source to a
-        table as :func:`pentathlon.moments.partials.aggregate` returns it; by default that, of
-        pairs of a moment and an event.
+        From moments (``row_id``, ``customer_id``, ``m``), events by source and aggregates by
+        source to a table of ``row_id`` and ``<source>_<i>`` for the ``i``-th aggregate of each
+        source; by default what :func:`pentathlon.moments.partials.aggregate` makes of pairs of a
+        moment and an event.
 
     Returns
     -------
@@ -70,21 +71,18 @@ def features_as_of(
     timed = rows.mutate(m=microseconds(rows.moment, engine))
     moments = keep("all_moments", timed.select("row_id", "customer_id", "m"))
     found = _with_attributes(timed, tables, features, engine)
-    names: dict[Partial, str] = {}
-    for source in SOURCES:
-        own = [partial for partial in partials if partial.source == source]
-        if not own:
-            continue
-        events = _events(source, tables, moments, engine)
-        if reduce is None:
-            reduced = keep(f"of_{source}", aggregate(_pairs(moments, events, own), own))
-        else:
-            reduced = reduce(moments, events, own)
-        columns = {f"{source}_{i}": f"p{i}" for i in range(len(own))}
-        own_id = f"row_id_of_{source}"
-        reduced = reduced.rename({**columns, own_id: "row_id"})
-        found = found.left_join(reduced, [("row_id", own_id)])
-        names.update(zip(own, columns, strict=True))
+    own = {source: [p for p in partials if p.source == source] for source in SOURCES}
+    own = {source: wanted for source, wanted in own.items() if wanted}
+    events = {source: _events(source, tables, moments, engine) for source in own}
+    names = {p: f"{source}_{i}" for source in own for i, p in enumerate(own[source])}
+    if reduce is None:
+        for source, wanted in own.items():
+            pairs = _pairs(moments, events[source], wanted)
+            reduced = keep(f"of_{source}", aggregate(pairs, wanted))
+            columns = {names[partial]: f"p{i}" for i, partial in enumerate(wanted)}
+            found = _joined(found, reduced.rename(columns), source)
+    elif own:
+        found = _joined(found, reduce(moments, events, own), "all")
     return found.select(
         *rows.columns,
         **{
@@ -92,6 +90,11 @@ def features_as_of(
             for feature in features
         },
     )
+
+
+def _joined(rows: ir.Table, reduced: ir.Table, name: str) -> ir.Table:
+    own_id = f"row_id_of_{name}"
+    return rows.left_join(reduced.rename({own_id: "row_id"}), [("row_id", own_id)])
 
 
 def _events(
