@@ -1,6 +1,12 @@
 """Code that changes: what it changes runs, and what follows."""
 
+import gc
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+
+from pentathlon.runners.source import analyse
 
 EVERYTHING = ["clean", "fit", "judge"]
 
@@ -303,3 +309,22 @@ def test_code_newer_than_the_session_is_not_taken_for_done(shop, monkeypatch):
     monkeypatch.setattr(fresh, "session_started", lambda: 0.0)
     assert shop.run() == EVERYTHING
     assert shop.run() == EVERYTHING
+
+
+def test_modules_can_be_taken_apart_in_many_threads():
+    """Python 3.11 upsets its own depth counter when two threads make trees at once."""
+    source = b"\n".join(b"f%d = (a + (b * [c, {d: e(g)}]))" % i for i in range(200))
+
+    def another_threads_turn(phase, info):
+        time.sleep(0)
+
+    threshold = gc.get_threshold()
+    gc.callbacks.append(another_threads_turn)
+    gc.set_threshold(20)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda _: analyse(source, "sums", False), range(12)))
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(another_threads_turn)
+    assert all(facts == found[0] for facts in found)

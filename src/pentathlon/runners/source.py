@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,10 @@ _DYNAMIC = {
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _SCOPES = (*_FUNCTIONS, ast.ClassDef, ast.Lambda)
 _COMPOUND = (ast.If, ast.Try, ast.For, ast.While, ast.With, ast.Match)
+
+# Up to Python 3.12, trees that are made in two threads at once upset each other's depth counter
+# (SystemError: AST constructor recursion depth mismatch; CPython issue 106905).
+_ONE_TREE_AT_A_TIME = threading.Lock()
 
 Unit = dict[str, Any]
 """What stands behind one name; plain data, so that it can be kept as JSON.
@@ -56,7 +61,8 @@ def analyse(source: bytes, module: str, is_package: bool) -> ModuleFacts:
     SyntaxError
         If the source is not Python.
     """
-    tree = ast.parse(source)
+    with _ONE_TREE_AT_A_TIME:
+        tree = ast.parse(source)
     if b"__doc__" not in source:
         _drop_texts(tree)
     reader = _Reader(module, is_package)
