@@ -131,14 +131,14 @@ class Walk:
         t, mask = _whole(read["t"])[order], _whole(read["mask"])[order]
         half_lives = sorted({p.half_life for p in partials if p.half_life is not None})
         found = np.empty((len(partials), len(moments.m)))
-        orders = _orders(partials, selections, columns, half_lives)
+        asked = _asked(partials, selections, columns, half_lives)
         rates = np.array([-math.log(2) / (days * DAY) for days in half_lives])
         edges = _even(moments.start + start, RANGES * self._threads)
 
         def walk_range(i: int) -> None:
             first, last = edges[i : i + 2]
             data = (moments.m, moments.start, t, mask, values, start)
-            walk(first, last, *data, orders, rates, DECAYED_SCALE, found)
+            walk(first, last, *data, asked, rates, DECAYED_SCALE, found)
 
         with ThreadPoolExecutor(self._threads) as pool:
             list(pool.map(walk_range, range(len(edges) - 1)))
@@ -163,12 +163,12 @@ def _read_moments(moments: ir.Table) -> _Moments:
     return _Moments(row_id[order], m[order], start)
 
 
-def _orders(
+def _asked(
     partials: Sequence[Partial],
     selections: Sequence[Any],
     columns: Sequence[str],
     half_lives: Sequence[int],
-) -> Any:
+) -> NDArray[np.int64]:
     from pentathlon.moments import walk
 
     measures = {
@@ -190,7 +190,7 @@ def _orders(
         )
         for p in partials
     ]
-    return walk.Orders(*np.array(rows, dtype=np.int64).T.copy())
+    return np.ascontiguousarray(np.array(rows, dtype=np.int64).T)
 
 
 def _even(work: NDArray[np.int64], parts: int) -> NDArray[np.int64]:

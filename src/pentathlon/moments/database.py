@@ -1,8 +1,9 @@
 """The embedded analytical database: bounded memory, spilling to disk that is said so.
 
 Moments are computed in passes of as many as the memory allows. What a pass holds is a row of
-aggregates for each of its moments; events stream by. A pass that needs more than its memory is
-not wrong, it spills.
+aggregates for each of its moments, and with the compiled walk the events of its customers, one
+source after the other and beside the database's memory; without it events stream by. A pass that
+needs more than the database's memory is not wrong, it spills.
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -11,27 +9,6 @@ from numpy.typing import NDArray
 COUNT, SUM, MAX, MIN, LATEST, FIRST, FADING_COUNT, FADING_SUM = range(8)
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-
-class Orders(NamedTuple):
-    """What is asked of each moment; arrays with an entry per aggregate.
-
-    Attributes
-    ----------
-    measure, bit, column : ndarray of int64
-        What is done with the events whose ``bit`` of the mask is set, and with which column (-1:
-        none).
-    window : ndarray of int64
-        Microseconds; -1 for all events.
-    half_life : ndarray of int64
-        Which weight, -1 for none.
-    """
-
-    measure: Ints
-    bit: Ints
-    column: Ints
-    window: Ints
-    half_life: Ints
 
 
 @njit(cache=True)
@@ -86,7 +63,7 @@ def walk(
     mask: Ints,
     columns: Floats,
     events_of: Ints,
-    orders: Orders,
+    asked: Ints,
     rates: Floats,
     scale: float,
     out: Floats,
@@ -105,7 +82,11 @@ def walk(
         Microseconds, and a bit for each selection that the event belongs to.
     columns : ndarray of float64, shape (n_columns, n_events)
         Not a number where missing.
-    orders : Orders
+    asked : ndarray of int64, shape (5, n_aggregates)
+        What is asked of each moment, by row: the measure; the bit of the mask that an event must
+        have; the column, -1 for none; the window in microseconds, -1 for all events; which decay,
+        -1 for none. A plain array, for Numba keeps the types of arguments on disk, and a class of
+        ours that is renamed could not be read back.
     rates : ndarray of float64, shape (n_half_lives,)
         Decay per microsecond.
     scale : float
@@ -113,13 +94,15 @@ def walk(
     out : ndarray of float64, shape (n_aggregates, n_moments)
         Filled in; not a number for extremes and times of no event.
     """
-    n_out, n_rates = len(orders.measure), len(rates)
+    measures, bits, which = asked[0], asked[1], asked[2]
+    windows, decays = asked[3], asked[4]
+    n_out, n_rates = len(measures), len(rates)
     found, weight = np.empty(n_out), np.empty(n_rates)
     for customer in range(first, last):
         for j in range(moments_of[customer], moments_of[customer + 1]):
             now = moment[j]
             for p in range(n_out):
-                adds = orders.measure[p] in (COUNT, SUM, FADING_COUNT, FADING_SUM)
+                adds = measures[p] in (COUNT, SUM, FADING_COUNT, FADING_SUM)
                 found[p] = 0.0 if adds else np.nan
             for e in range(events_of[customer], events_of[customer + 1]):
                 age = now - t[e]
@@ -128,14 +111,14 @@ def walk(
                 for h in range(n_rates):
                     weight[h] = np.exp(age * rates[h]) * scale
                 for p in range(n_out):
-                    if not (mask[e] >> orders.bit[p]) & 1:
+                    if not (mask[e] >> bits[p]) & 1:
                         continue
-                    if orders.window[p] >= 0 and age > orders.window[p]:
+                    if windows[p] >= 0 and age > windows[p]:
                         continue
-                    measure = orders.measure[p]
-                    value = _value(measure, orders.column[p], columns, t, e)
+                    measure = measures[p]
+                    value = _value(measure, which[p], columns, t, e)
                     if not np.isnan(value):
-                        fading = 1.0 if orders.half_life[p] < 0 else weight[orders.half_life[p]]
+                        fading = 1.0 if decays[p] < 0 else weight[decays[p]]
                         found[p] = _later(found[p], measure, value, fading)
             for p in range(n_out):
                 out[p, j] = found[p]
