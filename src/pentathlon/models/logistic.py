@@ -14,6 +14,7 @@ from pydantic import Field
 
 from pentathlon.features.crosses import choose_split, cross_columns
 from pentathlon.features.design import Design, DesignBuilder
+from pentathlon.models.newton import fit_grouped_ridge
 from pentathlon.models.protocol import Hyperparameters, TrainingRows, Validation
 from pentathlon.models.sampling import expit
 
@@ -95,49 +96,47 @@ class LogisticRegressionModel:
         validation: Validation | None = None,
     ) -> Self:
         """Fit by Newton's method; see :class:`pentathlon.models.protocol.ResponseModel`."""
-        from sklearn.linear_model import LogisticRegression
         from threadpoolctl import threadpool_limits
 
         p = LogisticParameters.model_validate(dict(parameters))
         n, k = len(rows), rows.design.n_messages
         standard = builder.standardise(rows.design)
-        onehot = np.zeros((n, k), dtype=np.float32)
-        onehot[np.arange(n), rows.message] = 1.0
         with threadpool_limits(threads):
-            splits = _choose_splits(rows, builder, standard, onehot, p.C)
+            splits = _choose_splits(rows, builder, standard, p.C)
         crosses = cross_columns(rows.design.base, builder, splits)
         cross_mean = crosses.mean(axis=0, dtype=np.float64).astype(np.float32)
         spread = crosses.std(axis=0, dtype=np.float64).astype(np.float32)
         cross_scale = np.where(spread > 1e-6, spread, np.float32(1))
-        z = np.concatenate([standard.base, (crosses - cross_mean) / cross_scale], axis=1)
-        f, c = standard.base.shape[1], crosses.shape[1]
-        # A column scaled by s before the ridge is shrunk 1 / s**2 times as hard; 0 leaves it out.
-        free = np.r_[np.ones(f), np.full(c, p.cross_scale)].astype(np.float32)
-        moderated = np.zeros(f + c, dtype=np.float32)
+        match = standard.match[np.arange(n), rows.message]
+        x = np.concatenate([standard.base, (crosses - cross_mean) / cross_scale, match], axis=1)
+        f, c, m = standard.base.shape[1], crosses.shape[1], match.shape[1]
+        moderated = np.zeros(f + c)
         moderated[builder.moderators] = p.interaction_scale
         moderated[f:] = p.cross_scale
-        match = standard.match[np.arange(n), rows.message] * np.float32(p.match_scale)
         own = np.flatnonzero(moderated)
-        moderators = z[:, own] * moderated[own]
-        interactions = (onehot[:, :, None] * moderators[:, None, :]).reshape(n, -1)
-        x = np.concatenate([z * free, onehot, match, interactions], axis=1)
-        estimator = LogisticRegression(C=p.C, solver="newton-cholesky", max_iter=50, tol=1e-4)
         with threadpool_limits(threads):
-            estimator.fit(x, rows.response)
-        coefficients = np.asarray(estimator.coef_[0], dtype=np.float64)
-        at = np.cumsum([f + c, k, match.shape[1]])
+            fitted = fit_grouped_ridge(
+                x,
+                rows.message,
+                rows.response,
+                k,
+                strength=p.C,
+                freedom=np.r_[np.ones(f), np.full(c, p.cross_scale), np.full(m, p.match_scale)],
+                own=own,
+                own_freedom=moderated[own],
+            )
         interaction = np.zeros((f + c, k))
-        interaction[own] = coefficients[at[2] :].reshape(k, -1).T * moderated[own][:, None]
+        interaction[own] = fitted.own_slopes.T
         return cls(
             parameters=p,
             builder=builder,
             splits=splits,
             cross_mean=cross_mean,
             cross_scale=cross_scale.astype(np.float32),
-            intercept=float(estimator.intercept_[0]) + logit_offset,
-            customer=coefficients[: at[0]] * free,
-            message=coefficients[at[0] : at[1]].copy(),
-            match=coefficients[at[1] : at[2]] * p.match_scale,
+            intercept=fitted.intercept + logit_offset,
+            customer=fitted.common[: f + c],
+            message=fitted.level,
+            match=fitted.common[f + c :],
             interaction=interaction,
         )
 
@@ -198,15 +197,22 @@ def _choose_splits(
     rows: TrainingRows,
     builder: DesignBuilder,
     standard: Design,
-    onehot: NDArray[np.float32],
     strength: float,
 ) -> dict[str, float]:
     """Split each numeric feature where messages differ most, beyond a fit of who buys."""
-    from sklearn.linear_model import LogisticRegression
-
-    x = np.concatenate([standard.base, onehot], axis=1)
-    plain = LogisticRegression(C=strength, solver="newton-cholesky", max_iter=50, tol=1e-3)
-    probability = plain.fit(x, rows.response).predict_proba(x)[:, 1].astype(np.float64)
+    n_base = standard.base.shape[1]
+    plain = fit_grouped_ridge(
+        standard.base,
+        rows.message,
+        rows.response,
+        rows.design.n_messages,
+        strength=strength,
+        freedom=np.ones(n_base),
+        own=np.array([], dtype=np.int64),
+        own_freedom=np.array([]),
+    )
+    common = plain.common.astype(np.float32)
+    probability = expit(standard.base @ common + plain.level[rows.message] + plain.intercept)
     names = builder.base_names
     return {
         name: choose_split(
