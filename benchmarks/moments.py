@@ -2,8 +2,8 @@
 
     python benchmarks/moments.py now --customers 1000000
     python benchmarks/moments.py as_of --customers 1000000 --rows 400000
-    python benchmarks/moments.py many --customers 20000 --moments 100
-    python benchmarks/moments.py pandas --customers 200000
+    python benchmarks/moments.py now pandas --customers 200000
+    python benchmarks/moments.py many pandas --customers 5000 --moments 100
 
 Each customer has 12 order lines, 12 sessions and 4 e-mails on average. Memory is the peak
 resident size of the process; tables are made beforehand, by another.
@@ -166,22 +166,20 @@ def engine(what: str, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def pandas_beside(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The same features by careful pandas; the engine's must lie there (``now`` before)."""
+    """The same features by careful pandas, of the moments that the engine had right before."""
     import numpy as np
     import pandas as pd
 
-    from moments_pandas import features_now
+    from moments_pandas import features_as_of
 
     _, features = declared()
     folders = make_tables_apart(arguments)
-    started, cpu = time.perf_counter(), time.process_time()
-    found = features_now(folders, features, pd.Timestamp(NOW))
-    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
-    peak = peak_gib()
-    parts = sorted((arguments.folder / "features" / "now").glob("*.parquet"))
+    parts = sorted((arguments.folder / "features" / arguments.beside).glob("*.parquet"))
     engine = pd.concat([pd.read_parquet(part) for part in parts], ignore_index=True)
-    if engine["customer_id"].tolist() != found["customer_id"].tolist():
-        raise SystemExit("The engine's features are of other customers: run `now` at this size.")
+    rows = engine[["customer_id", "moment"]]
+    before, cpu = time.perf_counter(), time.process_time()
+    found = features_as_of(folders, features, rows)
+    seconds, cpu = time.perf_counter() - before, time.process_time() - cpu
     differing = []
     for name in found.columns[1:]:
         left, right = engine[name].to_numpy(), found[name].to_numpy()
@@ -189,19 +187,20 @@ def pandas_beside(arguments: argparse.Namespace) -> dict[str, Any]:
         same = np.allclose(left, right, 1e-9, 2e-4) if numbers else (left == right).all()
         differing += [] if same else [name]
     return {
-        "what": "pandas",
+        "what": f"pandas beside {arguments.beside}",
         "customers": arguments.customers,
+        "rows": len(rows),
         "features": found.shape[1] - 1,
         "seconds": round(seconds, 1),
         "cpu_seconds": round(cpu, 1),
-        "peak_resident_gib": round(peak, 2),
+        "peak_resident_gib": round(peak_gib(), 2),
         "features_that_differ_from_the_engines": differing,
     }
 
 
 def make_tables_apart(arguments: argparse.Namespace) -> dict[str, Path]:
     """Make the tables in another process, so that its memory is not counted."""
-    emails = arguments.moments if arguments.what == "many" else 4
+    emails = arguments.moments if "many" in (arguments.what, arguments.beside) else 4
     code = (
         f"import sys; sys.path.insert(0, {str(PROJECT / 'benchmarks')!r}); from pathlib import "
         f"Path; import moments; moments.make_tables(Path({str(arguments.folder)!r}), "
@@ -217,9 +216,10 @@ def peak_gib() -> float:
 
 
 def main() -> None:
-    """Measure one thing and add it to the results."""
+    """Measure and add to the results, each thing in a process of its own, for its own peak."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["now", "as_of", "many", "pandas"])
+    parser.add_argument("what", nargs="+", choices=["now", "as_of", "many", "pandas"])
+    parser.add_argument("--beside", default="now", help="what pandas is held against")
     parser.add_argument("--customers", type=int, default=200_000)
     parser.add_argument("--rows", type=int, default=80_000, help="moments of as_of")
     parser.add_argument("--moments", type=int, default=100, help="moments a customer, of many")
@@ -227,14 +227,25 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=PROJECT / "data" / "benchmarks" / "moments")
     arguments = parser.parse_args()
+    if len(arguments.what) > 1:
+        options = [a for a in sys.argv[1:] if a not in arguments.what]
+        for before, what in zip(["now", *arguments.what], arguments.what, strict=False):
+            command = [sys.executable, __file__, what, "--beside", before, *options]
+            subprocess.run(command, check=True)
+        return
+    (arguments.what,) = arguments.what
     arguments.folder.mkdir(parents=True, exist_ok=True)
+    results = RESULTS / "moments.json"
+    held = json.loads(results.read_text()) if results.exists() else []
     if arguments.what == "pandas":
         result = pandas_beside(arguments)
+        alike = {"what": arguments.beside} | {k: result[k] for k in ("customers", "rows")}
+        for one in held:
+            if alike.items() <= one.items():
+                result["times_as_long"] = round(result["seconds"] / one["seconds"], 1)
     else:
         result = engine(arguments.what, arguments)
     result["load_average"] = round(os.getloadavg()[0], 1)
-    results = RESULTS / "moments.json"
-    held = json.loads(results.read_text()) if results.exists() else []
     key = ("what", "customers", "rows")
     held = [one for one in held if any(one.get(k) != result.get(k) for k in key)]
     results.write_text(json.dumps([*held, result], indent=1) + "\n", encoding="utf-8")

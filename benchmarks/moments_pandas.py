@@ -1,8 +1,9 @@
-"""The declared features as of now in pandas: careful, vectorised, without a loop over customers.
+"""The declared features in pandas: careful, vectorised, without a loop over customers or moments.
 
-Identifiers become whole numbers once; each source is filtered once for each window, and everything
-that a window is asked for is grouped together. It is what a data scientist who knows pandas
-would write, and what the engine is held against: time, memory and values.
+Identifiers become whole numbers once; events meet the moments of their customer in one merge, or by
+position where a customer has one moment; each source is filtered once for each window, and
+everything that a window is asked for is grouped together. It is what a data scientist who knows
+pandas would write, and what the engine is held against: time, memory and values.
 """
 
 from __future__ import annotations
@@ -69,28 +70,42 @@ def events_of(source: str, folders: dict[str, Path], known: pd.Index) -> pd.Data
     )
 
 
+def pairs_of(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Events with each later moment of their customer: ``row``, ``age`` and the event's columns."""
+    frame = frame[frame["customer"] >= 0].assign(events=1.0)
+    if rows["customer"].is_unique:
+        of = pd.Series(rows.index, rows["customer"]).reindex(range(frame["customer"].max() + 1))
+        row = of.to_numpy()[frame["customer"]]
+        frame = frame.assign(row=row)[~np.isnan(row)].astype({"row": "int64"})
+        moment = rows["moment"].to_numpy()[frame["row"]]
+    else:
+        frame = frame.merge(rows.rename_axis("row").reset_index(), on="customer")
+        moment = frame.pop("moment")
+    frame = frame.assign(age=moment - frame["t"]).drop(columns="customer")
+    return frame[frame["age"] > pd.Timedelta(0)]
+
+
 def aggregates(
-    source: str, partials: Sequence[Partial], frame: pd.DataFrame, now: pd.Timestamp, n: int
+    source: str, partials: Sequence[Partial], frame: pd.DataFrame, n: int
 ) -> dict[Partial, np.ndarray]:
-    """Aggregates of all customers, grouped together where they can be."""
-    frame = frame[(frame["customer"] >= 0) & (frame["t"] < now)].assign(events=1.0)
+    """Aggregates of all moments, grouped together where they can be."""
     together = defaultdict(list)
     for partial in partials:
         together[partial.window, partial.selection.by].append(partial)
     found = {}
     for (window, by), group in together.items():
-        part = frame if window is None else frame[frame["t"] >= now - window * DAY]
+        part = frame if window is None else frame[frame["age"] <= window * DAY]
         if by is not None and source == "sessions":
             part = part.explode(by).dropna(subset=[by])
             part[by] = part[by].astype("category")
-        keys = ["customer"] if by is None else ["customer", by]
-        age = (now - part["t"]) / DAY
+        keys = ["row"] if by is None else ["row", by]
+        days = part["age"] / DAY
         wanted = {}
         for p in group:
             column = "t" if p.measure in {"latest", "first"} else p.column or "events"
             name = f"{column}_h{p.half_life}" if p.half_life else column
             if p.half_life and name not in part:
-                part = part.assign(**{name: part[column] * 0.5 ** (age / p.half_life)})
+                part = part.assign(**{name: part[column] * 0.5 ** (days / p.half_life)})
             how = {"latest": "max", "first": "min", "decayed": "sum"}.get(p.measure, p.measure)
             wanted[p] = (name, how)
         named = {f"{name}__{how}": (name, how) for name, how in wanted.values()}
@@ -104,11 +119,11 @@ def aggregates(
     return found
 
 
-def value(feature: Any, found: dict[Partial, np.ndarray], now: pd.Timestamp) -> np.ndarray | None:
-    """A feature of events that is a number, of all customers; ``None`` for others."""
+def value(feature: Any, found: dict[Partial, np.ndarray], moment: pd.Series) -> np.ndarray:
+    """A feature of events that is a number, of all moments."""
     parts = [found[p] for p in partials_of(feature)]
     days = {
-        "recency": lambda: (now - pd.DatetimeIndex(parts[0])) / DAY,
+        "recency": lambda: since(moment, parts[0], feature.window),
         "cadence": lambda: (
             (pd.DatetimeIndex(parts[1]) - pd.DatetimeIndex(parts[0]))
             / DAY
@@ -122,24 +137,41 @@ def value(feature: Any, found: dict[Partial, np.ndarray], now: pd.Timestamp) -> 
     return result if feature.empty is None else np.where(np.isnan(result), feature.empty, result)
 
 
-def features_now(
-    folders: dict[str, Path], features: Sequence[Any], now: pd.Timestamp
+def since(moment: pd.Series, latest: np.ndarray, window: int | None) -> np.ndarray:
+    """Days since the latest event, missing where it lies outside of the window."""
+    days = np.asarray((pd.DatetimeIndex(moment) - pd.DatetimeIndex(latest)) / DAY)
+    return days if window is None else np.where(days <= window, days, np.nan)
+
+
+def features_as_of(
+    folders: dict[str, Path], features: Sequence[Any], rows: pd.DataFrame
 ) -> pd.DataFrame:
-    """Every declared feature of events, as of now, ordered by customer."""
+    """Every declared feature of events, as of the moments of ``rows``.
+
+    Parameters
+    ----------
+    folders : dict of str to Path
+        Folders of the clean tables.
+    features : sequence of Feature
+    rows : DataFrame
+        ``customer_id`` and ``moment``, with an index from 0 on.
+    """
     known = pd.Index(pd.read_parquet(folders["customers"])["customer_id"].sort_values())
+    asked = rows[["moment"]].assign(customer=known.get_indexer(rows["customer_id"]))
     partials = list(dict.fromkeys(p for feature in features for p in partials_of(feature)))
     found: dict[Partial, np.ndarray] = {}
     for source in dict.fromkeys(partial.source for partial in partials):
         own = [partial for partial in partials if partial.source == source]
-        found |= aggregates(source, own, events_of(source, folders, known), now, len(known))
+        pairs = pairs_of(events_of(source, folders, known), asked)
+        found |= aggregates(source, own, pairs, len(rows))
     columns = {}
     for feature in features:
         if partials_of(feature) and feature.aggregation != "last":
-            columns[feature.name] = value(feature, found, now)
+            columns[feature.name] = value(feature, found, rows["moment"])
         elif feature.aggregation == "last":
             times = np.column_stack([pd.DatetimeIndex(found[p]).asi8 for p in partials_of(feature)])
             place = times.argmax(axis=1)
             names = np.array(feature.among, dtype=object)[place]
             never = times.max(axis=1) == pd.NaT.value
             columns[feature.name] = np.where(never, feature.empty, names)
-    return pd.DataFrame({"customer_id": known, **columns})
+    return pd.DataFrame({"customer_id": rows["customer_id"], **columns})

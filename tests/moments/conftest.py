@@ -14,6 +14,7 @@ import yaml
 from pentathlon.moments import Feature, MomentSettings, expand_declarations
 from pentathlon.moments.compiled import features_by_walk
 from pentathlon.moments.engine import features_as_of
+from pentathlon.moments.passes import Passes
 
 PARAMETERS = Path(__file__).parents[2] / "conf" / "base" / "parameters_moments.yml"
 SMALL = SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "small_events.py")))
@@ -65,7 +66,18 @@ def compute(stored, duckdb):
         moments, read = stored({"rows": rows})["rows"], stored(tables)
         found = features_as_of(read, moments, features).order_by("row_id").to_pandas()
         # Whatever is asked, the compiled walk answers with the same numbers.
-        walked = features_by_walk(read, moments, features, kept, threads=2)
+        n = len(rows) and int(rows["row_id"].max()) + 1
+        passes = Passes(
+            read,
+            moments,
+            features,
+            size=max(n, 1),
+            n_passes=1,
+            keep=kept,
+            scatter=None,
+            folder=None,
+        )
+        walked = features_by_walk(passes[0], features, kept, threads=2)
         walked = walked.order_by("row_id").to_pandas()
         pd.testing.assert_frame_equal(walked, found, check_exact=True)
         return found

@@ -10,15 +10,21 @@ from pentathlon.moments.partials import Partial, Selection
 from pentathlon.moments.settings import DatabaseSettings
 
 
+@pytest.mark.parametrize("order", ["customer_id", "moment"])
 @pytest.mark.parametrize("changes", [{}, {"threads": 2}, {"rows_per_pass": 23}])
 def test_features_on_disk_do_not_depend_on_who_adds_events_up(
-    changes, small, features, as_arrow, tmp_path
+    changes, order, small, features, as_arrow, tmp_path
 ):
     import pyarrow.parquet as pq
 
     tables = small.small_tables(6)
-    rows = small.small_rows(tables, 6).sort_values("customer_id", ignore_index=True)
+    # In the order of moments a customer belongs to several passes.
+    rows = small.small_rows(tables, 6).sort_values(order, ignore_index=True)
     rows = rows.assign(row_id=range(len(rows)))
+    # One pass has no visit at all.
+    tables["sessions"] = tables["sessions"][
+        tables["sessions"]["customer_id"] > rows["customer_id"].sort_values().iloc[25]
+    ]
     found = {}
     for compiled in (False, True):
         settings = DatabaseSettings(**{"threads": 1, "compiled": compiled} | changes)
@@ -33,6 +39,7 @@ def test_features_on_disk_do_not_depend_on_who_adds_events_up(
             database.write_features(read, asked, features, out)
         parts = sorted(out.glob("*.parquet"))
         found[compiled] = pd.concat([pd.read_parquet(p) for p in parts], ignore_index=True)
+        assert [path.name for path in out.parent.iterdir() if "divided" in path.name] == []
     pd.testing.assert_frame_equal(found[True], found[False], check_exact=True)
 
 

@@ -24,9 +24,8 @@ from numpy.typing import NDArray
 from pentathlon.moments.engine import Keep, features_as_of
 from pentathlon.moments.events import DAY
 from pentathlon.moments.expand import Feature
-from pentathlon.moments.finish import partials_of
 from pentathlon.moments.partials import ADDED_UP, DECAYED_SCALE, Partial, selected
-from pentathlon.moments.sources import SOURCES
+from pentathlon.moments.passes import Pass
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -38,43 +37,21 @@ RANGES = 4
 
 
 def features_by_walk(
-    tables: Mapping[str, ir.Table],
-    rows: ir.Table,
-    features: Sequence[Feature],
-    keep: Keep,
-    threads: int,
+    asked: Pass, features: Sequence[Feature], keep: Keep, threads: int
 ) -> ir.Table:
     """The same as :func:`pentathlon.moments.engine.features_as_of`, on DuckDB, compiled.
 
     Parameters
     ----------
-    tables, rows, features, keep
-        Those of that function. Customers of ``rows`` get numbers, and tables are kept with the
-        number in place of the identifier: identifiers are compared once a table, not once a
-        source.
+    asked : Pass
+        Customers have numbers: identifiers are compared once a table, not once a source.
+    features : sequence of Feature
+    keep : callable
     threads : int
     """
-    import ibis
-
-    people = rows.select("customer_id").distinct()
-    number = ibis.row_number().over(order_by=people.customer_id)
-    people = keep("walk_people", people.mutate(number=number))
-    partials = {partial for feature in features for partial in partials_of(feature)}
-    needed = {SOURCES[partial.source].table for partial in partials}
-    needed |= {"customers"} if any(f.source == "customers" for f in features) else set()
-    numbered = {
-        name: keep(f"walk_{name}", _numbered(tables[name], people))
-        for name in sorted(needed & set(tables))
-    }
-    asked = rows.join(people, "customer_id").rename(person="customer_id", customer_id="number")
-    walk = Walk(rows.get_backend(), threads)
-    found = features_as_of(numbered, keep("walk_moments", asked), features, keep, walk)
-    found = found.drop("customer_id").rename(customer_id="person")
-    return found.select(*rows.columns, *(feature.name for feature in features))
-
-
-def _numbered(table: ir.Table, people: ir.Table) -> ir.Table:
-    return table.join(people, "customer_id").drop("customer_id").rename(customer_id="number")
+    walk = Walk(asked.rows.get_backend(), threads)
+    found = features_as_of(asked.tables, asked.rows, features, keep, walk)
+    return found.drop("customer_id").rename(customer_id="person")
 
 
 class Walk:

@@ -20,6 +20,23 @@ if TYPE_CHECKING:
 DAY = 86_400_000_000
 """Microseconds."""
 
+COLUMNS_READ: Mapping[str, tuple[str, ...]] = {
+    "transactions": (
+        *("customer_id", "order_id", "ordered_at", "department", "product_id"),
+        *("quantity", "unit_price", "discount"),
+    ),
+    "sessions": (
+        *("customer_id", "started_at", "duration_seconds", "pages"),
+        *("departments_viewed", "carts_left"),
+    ),
+    "email_log": (
+        *("customer_id", "message", "sent", "assigned_at", "opened_at", "clicked_at"),
+        "unsubscribed_at",
+    ),
+}
+"""Columns of the clean tables that features look at; ``product_id`` only where a feature names
+products."""
+
 
 def microseconds(time: ir.TimestampValue, engine: str) -> ir.IntegerValue:
     """Microseconds since 1970 of a naive UTC timestamp.
@@ -98,10 +115,14 @@ def _bought(lines: ir.Table, engine: str) -> ir.Table:
         "customer_id",
         "order_id",
         "department",
-        "product_id",
+        *_there(lines, "product_id"),
         t=microseconds(lines.ordered_at, engine),
         **{name: _scaled("order_lines", name, value) for name, value in amounts.items()},
     )
+
+
+def _there(table: ir.Table, *names: str) -> list[str]:
+    return [name for name in names if name in table.columns]
 
 
 def _order_lines(transactions: ir.Table, engine: str) -> ir.Table:
@@ -129,8 +150,7 @@ def _returns(transactions: ir.Table, engine: str) -> ir.Table:
     return transactions.filter(transactions.quantity < 0).select(
         "customer_id",
         "department",
-        "product_id",
-        "returns_order_id",
+        *_there(transactions, "product_id", "returns_order_id"),
         t=microseconds(transactions.ordered_at, engine),
         pieces=pieces.cast("float64"),
         value=_scaled("returns", "value", value),
