@@ -10,7 +10,9 @@ the interval held it, of
 - the paired gain of the personalised policy over the single message that the evidence picked.
 
 The last two are there because what ships is often that single message, whose gain over itself is 0
-in every estimate. Draws that are in the results already are not drawn again.
+in every estimate; where personal differences were shrunk away altogether, the personalised policy
+is that message too and its gain is not counted. Draws that are in the results already are not drawn
+again.
 
     python benchmarks/intervals.py --kinds segments published --draws 200
 """
@@ -86,8 +88,11 @@ def draw(kind: str, seed: int, rows: int, config: dict[str, Any]) -> dict[str, A
         "ships": fitted.engine.policy,
     }
     for name, estimate in estimates.items():
-        result[f"{name}_covered"] = covered(estimate, truths[name])
-        result[f"{name}_z"] = (estimate.value - truths[name]) / estimate.standard_error
+        # Personal differences that were shrunk away leave the single message: nothing to cover.
+        told = estimate.standard_error > 0
+        error = (estimate.value - truths[name]) / estimate.standard_error if told else None
+        result[f"{name}_covered"] = covered(estimate, truths[name]) if told else None
+        result[f"{name}_z"] = error
     return result
 
 
@@ -96,7 +101,10 @@ def table(results: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for kind, group in [*results.groupby("kind", sort=False), ("all", results)]:
         for name in INTERVALS:
-            n, share, z = len(group), group[f"{name}_covered"].mean(), group[f"{name}_z"]
+            z = group[f"{name}_z"].dropna().astype("float64")
+            n, share = len(z), group[f"{name}_covered"].dropna().astype("float64").mean()
+            if not n:
+                continue
             centre = (share + 1.96**2 / (2 * n)) / (1 + 1.96**2 / n)
             half = 1.96 * np.sqrt(share * (1 - share) / n + 1.96**2 / (4 * n**2))
             half /= 1 + 1.96**2 / n

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from pentathlon.features.design import Design, DesignBuilder
+from pentathlon.models.device import xgboost_device
 from pentathlon.models.metrics import log_loss
 from pentathlon.models.protocol import (
     Hyperparameters,
@@ -185,6 +186,7 @@ def _fit_buyers(
         "objective": "binary:logistic",
         "tree_method": "hist",
         "max_bin": 128,
+        "device": xgboost_device(),
         "nthread": threads,
         "seed": seed,
         "base_score": float(np.mean(rows.response)),
@@ -222,7 +224,7 @@ def _fit_buyers(
     )
     trees = stopping.best_rounds if stopping else p.n_estimators
     booster = booster[:trees] if stopping else booster
-    booster.set_param({"nthread": threads})
+    booster.set_param({"nthread": threads, "device": "cpu"})
     return booster, trees
 
 
@@ -232,7 +234,9 @@ def _fit_contrasts(
     """Second stage: trees with one effect per message in every leaf.
 
     Each row informs the output of its own message only. A split gains
-    ``sum_k G_k^2 / (H_k + lambda)``, so it is made where messages' effects differ.
+    ``sum_k G_k^2 / (H_k + lambda)``, so it is made where messages' effects differ. The trees are
+    few and shallow, and leaves of several effects are young on GPUs: fitted on the processor
+    whatever the device.
     """
     import xgboost as xgb
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from pentathlon.features.design import Design, DesignBuilder
+from pentathlon.models.device import check_jax, jax_platforms
 from pentathlon.models.metrics import log_loss
 from pentathlon.models.protocol import Hyperparameters, TrainingRows, Validation
 from pentathlon.models.sampling import expit
@@ -176,14 +177,14 @@ class NeuralNetworkModel:
 
 
 def import_keras(threads: int | None) -> ModuleType:
-    """Import Keras on the JAX backend, on the CPU, with a set number of threads.
+    """Import Keras on the JAX backend, on the current device, with a set number of threads.
 
     The environment must be set before JAX starts; where it already runs, its settings stay.
     Every fit builds a network anew, and JAX would compile it anew: seconds that a cache saves,
     kept for as long as the process lives.
     """
     os.environ.setdefault("KERAS_BACKEND", "jax")
-    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    os.environ.setdefault("JAX_PLATFORMS", jax_platforms())
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         folder = tempfile.mkdtemp(prefix="pentathlon-jax-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -194,7 +195,9 @@ def import_keras(threads: int | None) -> ModuleType:
         os.environ["XLA_FLAGS"] = (
             f"--xla_cpu_multi_thread_eigen={'false' if threads == 1 else 'true'}"
         )
-    return importlib.import_module("keras")
+    keras = importlib.import_module("keras")
+    check_jax()
+    return keras
 
 
 def forward(

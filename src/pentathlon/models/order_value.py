@@ -20,6 +20,7 @@ from pydantic import Field
 
 from pentathlon.errors import ArtifactError, DataError
 from pentathlon.features.design import Design, DesignBuilder
+from pentathlon.models.device import xgboost_device
 from pentathlon.models.multipliers import MessageMultipliers
 from pentathlon.models.protocol import Hyperparameters
 
@@ -203,12 +204,15 @@ class BoostedLevel:
         settings = p.model_dump(exclude={"n_estimators"}) | {
             "objective": "reg:gamma",
             "tree_method": "hist",
+            "device": xgboost_device(),
             "nthread": threads,
             "seed": seed,
             "base_score": float(np.average(orders.value, weights=orders.sampling_weight)),
         }
         data = xgb.DMatrix(orders.design.base, orders.value, weight=orders.sampling_weight)
-        return cls(xgb.train(settings, data, num_boost_round=p.n_estimators, verbose_eval=False))
+        booster = xgb.train(settings, data, num_boost_round=p.n_estimators, verbose_eval=False)
+        booster.set_param({"device": "cpu"})
+        return cls(booster)
 
     def predict(self, design: Design) -> NDArray[np.float64]:
         """Expected order value in currency, shape ``(n,)``."""

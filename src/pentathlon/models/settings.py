@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pentathlon.errors import ParameterError
+from pentathlon.models.device import Device
 from pentathlon.models.registry import MODEL_NAMES, model_class
 from pentathlon.models.search_space import SearchDimension, check_search_space
 from pentathlon.models.selection.settings import FeatureSelectionSettings
@@ -77,7 +78,7 @@ class OrderValueSettings(BaseModel):
 
 
 class RandomnessSettings(BaseModel):
-    """Seed and threads, the same for every step.
+    """Seed, threads and device, the same for every step.
 
     Attributes
     ----------
@@ -85,9 +86,12 @@ class RandomnessSettings(BaseModel):
         Of every random draw.
     threads : int
         Threads of every model that can use several.
+    device : {"cpu", "cuda"}
+        Where boosted trees and networks are fitted.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     seed: Annotated[int, Field(ge=0)]
     threads: Annotated[int, Field(ge=1)] = 2
+    device: Device = "cpu"

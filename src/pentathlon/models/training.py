@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pentathlon.features.design import DesignBuilder
+from pentathlon.models.device import Device, fitting_on
 from pentathlon.models.metrics import log_loss
 from pentathlon.models.protocol import ProgressCallback, ResponseModel, TrainingRows, Validation
 from pentathlon.models.sampling import case_control_sample
@@ -34,6 +35,7 @@ class Fitter:
     non_buyers_per_buyer : float or None
         Case-control sampling of the rows that fit; validation rows are never sampled.
     seed, threads : int
+    device : {"cpu", "cuda"}
     """
 
     model: type[ResponseModel]
@@ -41,6 +43,7 @@ class Fitter:
     non_buyers_per_buyer: float | None
     seed: int
     threads: int
+    device: Device = "cpu"
 
     def fit(
         self,
@@ -52,15 +55,16 @@ class Fitter:
         sample = case_control_sample(
             rows.response, rows.sampling_weight, self.non_buyers_per_buyer, self.seed
         )
-        return self.model.fit(
-            rows.take(sample.rows),
-            self.builder,
-            parameters,
-            logit_offset=sample.logit_offset,
-            seed=self.seed,
-            threads=self.threads,
-            validation=validation,
-        )
+        with fitting_on(self.device):
+            return self.model.fit(
+                rows.take(sample.rows),
+                self.builder,
+                parameters,
+                logit_offset=sample.logit_offset,
+                seed=self.seed,
+                threads=self.threads,
+                validation=validation,
+            )
 
 
 @dataclass(frozen=True)

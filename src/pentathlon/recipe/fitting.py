@@ -13,6 +13,7 @@ from pentathlon.features import DesignBuilder
 from pentathlon.fusion import FusionResult, choose_fusion
 from pentathlon.fusion.settings import FusionSettings
 from pentathlon.models import model_class
+from pentathlon.models.device import fitting_on
 from pentathlon.models.multipliers import MessageMultipliers
 from pentathlon.models.order_value import (
     OrderValueModel,
@@ -39,6 +40,7 @@ def make_fitter(
         settings.non_buyers_per_buyer,
         randomness.seed,
         randomness.threads,
+        randomness.device,
     )
 
 
@@ -101,6 +103,16 @@ def fit_order_values(
     randomness: RandomnessSettings,
 ) -> OrderValueFit:
     """Choose, tune and fit the order-value model on the training rows' buyers."""
+    with fitting_on(randomness.device):
+        return _fit_order_values(train, builder, settings, randomness)
+
+
+def _fit_order_values(
+    train: Observed,
+    builder: DesignBuilder,
+    settings: OrderValueSettings,
+    randomness: RandomnessSettings,
+) -> OrderValueFit:
     orders, fold = train.orders(), train.fold[train.buyers]
     choice = choose_order_value(
         orders,
@@ -128,17 +140,18 @@ def cross_fit_order_values(
     randomness: RandomnessSettings,
 ) -> NDArray[np.float32]:
     """Expected order values of the training rows, cross-fitted, shape ``(n, n_messages)``."""
-    return cross_fit_order_value(
-        choice.level_model,
-        train.buyers,
-        train.orders(),
-        train.rows.design,
-        train.fold,
-        builder,
-        choice.parameters,
-        seed=randomness.seed,
-        threads=randomness.threads,
-    )
+    with fitting_on(randomness.device):
+        return cross_fit_order_value(
+            choice.level_model,
+            train.buyers,
+            train.orders(),
+            train.rows.design,
+            train.fold,
+            builder,
+            choice.parameters,
+            seed=randomness.seed,
+            threads=randomness.threads,
+        )
 
 
 @dataclass(frozen=True)

@@ -360,6 +360,7 @@ def _reproduce(results: Results) -> Section:
         ["Pentathlon", __version__],
         ["Seed", str(settings.randomness.seed)],
         ["Threads of a model", str(settings.randomness.threads)],
+        ["Device of fits", settings.randomness.device],
         ["Judged on", scheme],
         ["Confidence of intervals", results.confidence],
         ["Order values capped at quantile", percent(settings.evaluation.cap_quantile)],
