@@ -48,6 +48,7 @@ def fast(config: dict[str, Any]) -> dict[str, Any]:
     gamma = {"gamma": config["order_value"]["candidates"]["gamma"]}
     return config | {
         "training": {"logistic_regression": training},
+        "randomness": config["randomness"] | {"threads": 1},
         "order_value": config["order_value"] | {"candidates": gamma, "n_trials": 1},
         "fusion": config["fusion"] | {"methods": ["equal"]},
         "decision": config["decision"] | {"policy_tree": None},

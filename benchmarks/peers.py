@@ -7,8 +7,8 @@ of XGBoost), so make one for this:
 
     python3.11 -m venv peers && peers/bin/pip install -r requirements.lock causalml econml
     peers/bin/pip install --no-deps -e .
-    peers/bin/python benchmarks/peers.py --kinds affinity segments --seeds 3
-    peers/bin/python benchmarks/peers.py --kinds --hillstrom-file hillstrom.csv.gz --seeds 1
+    peers/bin/python benchmarks/peers.py --kinds affinity segments --seeds 5
+    peers/bin/python benchmarks/peers.py --kinds --hillstrom-file hillstrom.csv.gz --seeds 6
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from pentathlon.judgement.truth import true_profit_of
 from pentathlon.recipe import decide_policy
 
 Array = NDArray[np.float64]
+FOUND = RESULTS / "peers.json"
 Learner = Callable[[Array, NDArray[np.int64], NDArray[np.integer], Array], Array]
 """From features, message and response of training rows and features of others to purchase
 probabilities, shape ``(n_others, n_messages)``."""
@@ -247,30 +248,34 @@ def hillstrom(file: pd.DataFrame, seed: int, folder: Path) -> list[dict[str, Any
     return found
 
 
+def keep(found: list[dict[str, Any]]) -> None:
+    """Put what was found in the place of what was known of the same draw."""
+    known = json.loads(FOUND.read_text(encoding="utf-8")) if FOUND.is_file() else []
+    drawn = {(one["kind"], one["seed"]) for one in found}
+    known = [one for one in known if (one["kind"], one["seed"]) not in drawn] + found
+    known.sort(key=lambda one: (one["kind"], one["seed"]))
+    FOUND.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Run what is asked for and print the mean by learner."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     kinds = ["affinity", "segments", "fatigue", "published", "none"]
     parser.add_argument("--kinds", nargs="*", default=["affinity", "segments"], choices=kinds)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--rows", type=int, default=300_000)
     parser.add_argument("--hillstrom-file", type=Path)
     parser.add_argument("--folder", type=Path, default=PROJECT / "data" / "benchmarks")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
-    done = []
-    for seed in range(1, arguments.seeds + 1):
+    for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
         for kind in arguments.kinds:
-            done += simulated(kind, seed, arguments.rows, arguments.folder)
+            keep(simulated(kind, seed, arguments.rows, arguments.folder))
         if arguments.hillstrom_file is not None:
             file = CustomerFileDataset(filepath=str(arguments.hillstrom_file)).load()
-            done += hillstrom(file, seed, arguments.folder)
-    path = RESULTS / "peers.json"
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    drawn = {(one["kind"], one["seed"]) for one in done}
-    kept = [one for one in kept if (one["kind"], one["seed"]) not in drawn]
-    path.write_text(json.dumps(kept + done, indent=1) + "\n", encoding="utf-8")
-    table = pd.DataFrame(done)
+            keep(hillstrom(file, seed, arguments.folder))
+    table = pd.DataFrame(json.loads(FOUND.read_text(encoding="utf-8")))
     numbers = [c for c in ("captured", "value", "seconds") if c in table]
     print(table.groupby(["kind", "learner"], sort=False)[numbers].mean().round(4).to_string())
 

@@ -19,6 +19,8 @@ from pentathlon.models.protocol import Hyperparameters, TrainingRows, Validation
 from pentathlon.models.sampling import expit
 
 CHUNK_ROWS = 200_000
+WORTH_THREADS = 2e9
+"""Multiplications of one Newton step from which on it pays to share them between threads."""
 
 
 class LogisticParameters(Hyperparameters):
@@ -101,7 +103,7 @@ class LogisticRegressionModel:
         p = LogisticParameters.model_validate(dict(parameters))
         n, k = len(rows), rows.design.n_messages
         standard = builder.standardise(rows.design)
-        with threadpool_limits(threads):
+        with threadpool_limits(_useful_threads(standard.base, threads)):
             splits = _choose_splits(rows, builder, standard, p.C)
         crosses = cross_columns(rows.design.base, builder, splits)
         cross_mean = crosses.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -114,7 +116,7 @@ class LogisticRegressionModel:
         moderated[builder.moderators] = p.interaction_scale
         moderated[f:] = p.cross_scale
         own = np.flatnonzero(moderated)
-        with threadpool_limits(threads):
+        with threadpool_limits(_useful_threads(x, threads)):
             fitted = fit_grouped_ridge(
                 x,
                 rows.message,
@@ -191,6 +193,11 @@ class LogisticRegressionModel:
             intercept=state["intercept"],
             **{key: np.array(state[key], dtype=dtype) for key, dtype in _ARRAYS.items()},
         )
+
+
+def _useful_threads(x: NDArray[np.float32], threads: int) -> int:
+    """One where products are so small that threads would wait for each other more than work."""
+    return threads if x.size * x.shape[1] >= WORTH_THREADS else 1
 
 
 def _choose_splits(
