@@ -35,11 +35,11 @@ from pentathlon.evaluation import AIPW, covered, paired_gain, true_value
 from pentathlon.judgement.judged import judge_test_rows
 from pentathlon.judgement.truth import true_profit_of
 from pentathlon.recipe import fit_recipe
+from readme_figures import coverage
 
 FIRST_SEED = 5_000
 """Away from the seeds of the campaigns."""
 LOGISTIC = {"C": 0.3, "match_scale": 1.0, "interaction_scale": 0.05, "cross_scale": 0.05}
-INTERVALS = ("shipped_value", "personal_value", "personal_gain")
 
 
 def fast(config: dict[str, Any]) -> dict[str, Any]:
@@ -97,33 +97,6 @@ def draw(kind: str, seed: int, rows: int, config: dict[str, Any]) -> dict[str, A
     return result
 
 
-def table(results: pd.DataFrame) -> pd.DataFrame:
-    """Coverage, its own 95 % interval (Wilson 1927), and the mean and spread of z scores."""
-    rows = []
-    for kind, group in [*results.groupby("kind", sort=False), ("all", results)]:
-        for name in INTERVALS:
-            z = group[f"{name}_z"].dropna().astype("float64")
-            n, share = len(z), group[f"{name}_covered"].dropna().astype("float64").mean()
-            if not n:
-                continue
-            centre = (share + 1.96**2 / (2 * n)) / (1 + 1.96**2 / n)
-            half = 1.96 * np.sqrt(share * (1 - share) / n + 1.96**2 / (4 * n**2))
-            half /= 1 + 1.96**2 / n
-            rows.append(
-                {
-                    "kind": kind,
-                    "interval of": name.replace("_", " "),
-                    "draws": n,
-                    "covered %": 100 * share,
-                    "at least": 100 * (centre - half),
-                    "at most": 100 * (centre + half),
-                    "mean z": z.mean(),
-                    "spread of z": z.std(),
-                }
-            )
-    return pd.DataFrame(rows).round(2)
-
-
 def main() -> None:
     """Draw what is missing and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -142,7 +115,7 @@ def main() -> None:
                 continue
             results.append(draw(kind, seed, arguments.rows, config))
             path.write_text(json.dumps(results, indent=0) + "\n", encoding="utf-8")
-    print(table(pd.DataFrame(results)).to_string(index=False))
+    print(coverage(pd.DataFrame(results)).to_string(index=False))
 
 
 if __name__ == "__main__":

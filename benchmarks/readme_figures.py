@@ -12,9 +12,11 @@ import argparse
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -29,6 +31,7 @@ DIFFER = {
 }
 MATTERS = 5.0
 """Attainable gain in per cent below which a captured share says nothing."""
+INTERVALS = ("shipped_value", "personal_value", "personal_gain")
 LOSS = -0.5
 """In per cent; more of it is told."""
 
@@ -84,7 +87,108 @@ def campaigns() -> str:
     return "\n".join(lines)
 
 
-FIGURES: dict[str, Callable[[], str]] = {"campaigns": campaigns}
+def coverage(results: pd.DataFrame) -> pd.DataFrame:
+    """Coverage, its own 95 % interval (Wilson 1927), and the mean and spread of z scores."""
+    rows = []
+    for kind, group in [*results.groupby("kind", sort=False), ("all", results)]:
+        for name in INTERVALS:
+            z = group[f"{name}_z"].dropna().astype("float64")
+            n, share = len(z), group[f"{name}_covered"].dropna().astype("float64").mean()
+            if not n:
+                continue
+            centre = (share + 1.96**2 / (2 * n)) / (1 + 1.96**2 / n)
+            half = 1.96 * np.sqrt(share * (1 - share) / n + 1.96**2 / (4 * n**2))
+            half /= 1 + 1.96**2 / n
+            rows.append(
+                {
+                    "kind": kind,
+                    "interval of": name.replace("_", " "),
+                    "draws": n,
+                    "covered %": 100 * share,
+                    "at least": 100 * (centre - half),
+                    "at most": 100 * (centre + half),
+                    "mean z": z.mean(),
+                    "spread of z": z.std(),
+                }
+            )
+    return pd.DataFrame(rows).round(2)
+
+
+def intervals() -> str:
+    """Coverage of 95 % intervals over hundreds of draws, with its own 95 % interval."""
+    of = {
+        "shipped value": "supported profit of what ships",
+        "personal value": "supported profit of the personalised policy",
+        "personal gain": "gain of the personalised policy over the picked message",
+    }
+    found = json.loads((RESULTS / "intervals.json").read_text(encoding="utf-8"))
+    covered = coverage(pd.DataFrame(found))
+    lines = [
+        "| interval of | draws | covers the truth | 95 % interval of that |",
+        "|---|---|---|---|",
+    ]
+    for row in covered[covered["kind"] == "all"].to_dict("records"):
+        share, low, high = row["covered %"], row["at least"], row["at most"]
+        lines.append(
+            f"| {of[row['interval of']]} | {row['draws']} | {share:.1f} % "
+            f"| {low:.1f} to {high:.1f} % |"
+        )
+    return "\n".join(lines)
+
+
+def hillstrom() -> str:
+    """What ships to Hillstrom's customers, by seed of folds and models."""
+    results = pd.DataFrame(json.loads((RESULTS / "hillstrom.json").read_text(encoding="utf-8")))
+    lines = ["| seed | ships, in refits | supported, dollars | 95 % interval | personal messages |"]
+    lines.append("|---|---|---|---|---|")
+    for row in results.to_dict("records"):
+        ships = Counter(refit["ships"] for refit in row["refits"])
+        told = ", ".join(f"{name} in {n}" for name, n in ships.most_common())
+        lines.append(
+            f"| {row['seed']} | {told} | {row['supported']:.4f} "
+            f"| {row['lower']:.3f} to {row['upper']:.3f} | {row['ungated']:.4f} |"
+        )
+    mean = results[["supported", "ungated"]].mean()
+    return "\n".join([*lines, f"| mean | | {mean['supported']:.4f} | | {mean['ungated']:.4f} |"])
+
+
+def peers() -> str:
+    """What other learners capture or earn on the same draws, means over seeds."""
+    results = pd.DataFrame(json.loads((RESULTS / "peers.json").read_text(encoding="utf-8")))
+    results = results[results["learner"] != "Pentathlon, without the gate"]
+    seeds = results.groupby("kind")["seed"].nunique()
+    mean = results.groupby(["learner", "kind"], sort=False)[["captured", "value"]].mean()
+    names = {"Pentathlon, what ships": "what Pentathlon ships"}
+    lines = [
+        f"| | `affinity`, {seeds['affinity']} seeds | `segments`, {seeds['segments']} seeds "
+        f"| Hillstrom, {seeds['hillstrom']} seeds, dollars |",
+        "|---|---|---|---|",
+    ]
+    for learner in dict.fromkeys(results["learner"]):
+        shares = " | ".join(
+            f"{mean.loc[(learner, kind), 'captured']:.2f}" for kind in ("affinity", "segments")
+        )
+        dollars = mean.loc[(learner, "hillstrom"), "value"]
+        name = names.get(learner, f"{learner}-learner")
+        lines.append(f"| {name} | {shares} | {dollars:.3f} |")
+    by_draw = results.pivot_table("value", ["kind", "seed"], "learner")
+    ours = by_draw.pop("Pentathlon, what ships")
+    above = by_draw.gt(ours, axis=0).sum(axis=1).groupby("kind").sum()
+    told = (
+        f"Of {len(by_draw.columns)} learners on each draw, {above['hillstrom']} of "
+        f"{len(by_draw.columns) * seeds['hillstrom']} came out above what ships on Hillstrom's "
+        f"customers, and {above['affinity'] + above['segments']} of "
+        f"{len(by_draw.columns) * (seeds['affinity'] + seeds['segments'])} on simulated ones."
+    )
+    return "\n".join([*lines, "", told])
+
+
+FIGURES: dict[str, Callable[[], str]] = {
+    "campaigns": campaigns,
+    "hillstrom": hillstrom,
+    "intervals": intervals,
+    "peers": peers,
+}
 
 
 def filled(text: str) -> str:
