@@ -94,8 +94,9 @@ def main() -> None:
         root = (arguments.keep or Path(folder)) / name
         seconds = measure(name, root, arguments.hillstrom_file)
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-        manifests = sorted(root.glob("**/08_reporting/runs/*.json"))
-        headline = json.loads(manifests[-1].read_text(encoding="utf-8"))["headline"]
+        # Named by their start; a run that made the data came before, in a root of its own.
+        manifest = max(root.glob("**/08_reporting/runs/*.json"), key=lambda path: path.name)
+        headline = json.loads(manifest.read_text(encoding="utf-8"))["headline"]
         most_seconds, most_memory = LIMITS[name]
         low, high = headline["supported_profit_lower"], headline["supported_profit_upper"]
         print(
