@@ -74,9 +74,8 @@ def pairs_of(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """Events with each later moment of their customer: ``row``, ``age`` and the event's columns."""
     frame = frame[frame["customer"] >= 0].assign(events=1.0)
     if rows["customer"].is_unique:
-        of = pd.Series(rows.index, rows["customer"]).reindex(range(frame["customer"].max() + 1))
-        row = of.to_numpy()[frame["customer"]]
-        frame = frame.assign(row=row)[~np.isnan(row)].astype({"row": "int64"})
+        frame = frame.assign(row=frame["customer"].map(pd.Series(rows.index, rows["customer"])))
+        frame = frame.dropna(subset=["row"]).astype({"row": "int64"})
         moment = rows["moment"].to_numpy()[frame["row"]]
     else:
         frame = frame.merge(rows.rename_axis("row").reset_index(), on="customer")
