@@ -32,6 +32,9 @@ DIFFER = {
 MATTERS = 5.0
 """Attainable gain in per cent below which a captured share says nothing."""
 INTERVALS = ("shipped_value", "personal_value", "personal_gain")
+Z95 = 1.96
+FAR = 3.5
+"""Standard errors that no honest interval misses by."""
 LOSS = -0.5
 """In per cent; more of it is told."""
 
@@ -133,7 +136,15 @@ def intervals() -> str:
             f"| {of[row['interval of']]} | {row['draws']} | {share:.1f} % "
             f"| {low:.1f} to {high:.1f} % |"
         )
-    return "\n".join(lines)
+    z = pd.DataFrame(found)[[f"{name}_z" for name in INTERVALS]].astype("float64")
+    low, missed = int((z < -Z95).sum().sum()), int((z.abs() > Z95).sum().sum())
+    far = int((z["personal_gain_z"].abs() > FAR).sum())
+    told = (
+        f"Where an interval misses, the truth lies above it in {low} of {missed} cases: what is "
+        f"shown errs on the low side, because profit is skewed. {far} of the gains lie more than "
+        f"{FAR:g} standard errors off."
+    )
+    return "\n".join([*lines, "", told])
 
 
 def hillstrom() -> str:

@@ -25,6 +25,10 @@ def test_features_on_disk_do_not_depend_on_who_adds_events_up(
     tables["sessions"] = tables["sessions"][
         tables["sessions"]["customer_id"] > rows["customer_id"].sort_values().iloc[25]
     ]
+
+    def full(_):
+        raise RuntimeError("the disk is full")
+
     found = {}
     for compiled in (False, True):
         settings = DatabaseSettings(**{"threads": 1, "compiled": compiled} | changes)
@@ -37,6 +41,8 @@ def test_features_on_disk_do_not_depend_on_who_adds_events_up(
             asked = read.pop("asked")
             out = tmp_path / f"out-{compiled}"
             database.write_features(read, asked, features, out)
+            with pytest.raises(RuntimeError, match="the disk is full"):
+                database.write_features(read, asked, features, tmp_path / "failed", finish=full)
         parts = sorted(out.glob("*.parquet"))
         found[compiled] = pd.concat([pd.read_parquet(p) for p in parts], ignore_index=True)
         assert [path.name for path in out.parent.iterdir() if "divided" in path.name] == []

@@ -159,16 +159,19 @@ class Database:
         # Passes of the same size: a last one of a few rows would read all events for little.
         size = math.ceil(total / n_passes)
         divided = folder.with_name(f"{folder.name}-divided")
-        for i, found in enumerate(
-            self._walked(tables, rows, features, size, n_passes, divided)
-            if walked
-            else self._aggregated(tables, rows, features, size, n_passes)
-        ):
-            part = finish(found.order_by("row_id"))
-            self.backend.to_parquet(part, folder / f"part-{i:05d}.parquet")
-            self._note_spilled()
-            logger.info("Features of moments: pass %d of %d is done.", i + 1, n_passes)
-        shutil.rmtree(divided, ignore_errors=True)
+        try:
+            for i, found in enumerate(
+                self._walked(tables, rows, features, size, n_passes, divided)
+                if walked
+                else self._aggregated(tables, rows, features, size, n_passes)
+            ):
+                part = finish(found.order_by("row_id"))
+                self.backend.to_parquet(part, folder / f"part-{i:05d}.parquet")
+                self._note_spilled()
+                logger.info("Features of moments: pass %d of %d is done.", i + 1, n_passes)
+        finally:
+            # Events of customers do not outlive a run that failed.
+            shutil.rmtree(divided, ignore_errors=True)
         if self.spilled:
             logger.warning(
                 "The database needed more than its %.3g GiB of memory and spilled up to %.2g GiB "
