@@ -30,7 +30,15 @@ from pentathlon.models.sampling import expit, logit
 COLUMNS = [
     *["customer_id", "message", "purchase_probability", "expected_order_value"],
     *["expected_profit", "expected_profit_of_control", "runner_up"],
-    *["runner_up_expected_profit", "policy", "decided_by", "preferred", "removed", "propensity"],
+    *[
+        "runner_up_expected_profit",
+        "lead",
+        "policy",
+        "decided_by",
+        "preferred",
+        "removed",
+        "propensity",
+    ],
 ]
 
 

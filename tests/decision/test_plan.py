@@ -71,15 +71,50 @@ def test_contact_costs_come_off_every_e_mail() -> None:
     got = plan([[1, 2, 0], [1, 3, 0]], {"rules": rules})
     np.testing.assert_allclose(got.worth, [[1, 0.5, -1.5], [1, 1.5, -1.5]])
     assert got.draw.choice.tolist() == [0, 1]
-    assert got.draw.decided_by.tolist() == ["rule", "policy"]
+    assert got.draw.decided_by.tolist() == ["contact cost", "policy"]
 
 
 def test_a_lever_favours_a_message_whatever_its_sign() -> None:
     assert plan([[0, 1.0, 0.9]], {"levers": {"water": 1.2}}).draw.choice.tolist() == [2]
     below_zero = plan([[-9, -1.0, -1.1]], {"levers": {"water": 1.2}})
     assert below_zero.draw.choice.tolist() == [2]
-    with pytest.raises(ParameterError, match=r"levers: \['golf'\] are no messages"):
+    with pytest.raises(ParameterError, match=r"levers: \['golf'\] are neither messages nor depart"):
         plan([[0, 1, 2]], {"levers": {"golf": 2}})
+
+
+def test_a_lever_on_a_department_moves_its_messages_and_a_messages_own_goes_first() -> None:
+    messages = MessageSet(
+        {"control": {"margin": 0.4}}
+        | {m: {"department": "swim", "margin": 0.4} for m in ("fins", "caps")}
+        | {"golf": {"department": "golf", "margin": 0.4}}
+    )
+    worth = np.array([[0, 1.0, 0.9, 1.1]], dtype=np.float32)
+    screen = Screen.open(np.array(["a"], dtype=object), 4)
+
+    def chosen(levers: dict[str, float]) -> str:
+        settings = SendingSettings.model_validate({"levers": levers})
+        got = make_plan(worth, worth.argmax(axis=1), screen, settings, messages)
+        return messages.names[int(got.draw.choice[0])]
+
+    assert chosen({"golf": 1.0}) == "golf"
+    assert chosen({"swim": 1.5}) == "fins"
+    assert chosen({"swim": 1.5, "fins": 1.0}) == "caps"
+
+
+def test_what_levers_give_up_is_counted_and_nothing_else_is_blamed() -> None:
+    worth = [[0, 1.0, 0.9], [0, 1.0, 0.5], [0, 0.2, 0.9]]
+    got = plan(worth, {"levers": {"water": 1.2}})
+    assert got.draw.choice.tolist() == [2, 1, 2]
+    assert got.draw.decided_by.tolist() == ["lever", "policy", "policy"]
+    (row,) = rule_effects(got, MESSAGES).to_dict("records")
+    assert (row["rule"], row["customers"], row["messages_removed"]) == ("levers", 1, 0)
+    assert row["worth_lost"] == pytest.approx(0.1)
+    # A rule that took the preference stays the reason, whatever a lever does to the rest.
+    rule = {"name": "no team", "messages": ["team"]}
+    both = plan([[0.55, 1.0, 0.5]], {"levers": {"water": 1.2}, "rules": {"eligibility": [rule]}})
+    assert both.draw.choice.tolist() == [2]
+    assert both.draw.decided_by.tolist() == ["rule"]
+    assert rule_effects(both, MESSAGES)["rule"].tolist() == ["no team", "levers"]
 
 
 def test_limits_move_those_who_lose_least_and_state_their_price() -> None:
@@ -91,7 +126,7 @@ def test_limits_move_those_who_lose_least_and_state_their_price() -> None:
     assert (limit.used, limit.at_most) == (1, 1)
     assert 2 <= limit.price <= 4
     assert limit.cost == pytest.approx(2.5)  # 12 without, 9.5 with it
-    assert got.bound == pytest.approx(9.5)
+    assert limit.gap == pytest.approx(0.0, abs=1e-9)
     table = limits_table(got.limits)
     assert table.loc[0, "name"] == "team"
 

@@ -25,10 +25,12 @@ def restricted(small_run):
     )
     limits = table_of(
         (
-            LimitOutcome("racquet slots", "customers", -INF, 2_000.0, 2_000.0, 0.16, 0.0, 18_400.0),
-            LimitOutcome("team at least", "customers", 500.0, INF, 500.0, -0.05, 0.0, 12.0),
-            LimitOutcome("budget", "cost", -INF, 400.0, 410.0, 1.2, 10.0, 7.0),
-            LimitOutcome("loose", "customers", -INF, 9_999.0, 10.0, 0.0, 0.0, 0.0),
+            LimitOutcome(
+                "racquet slots", "customers", -INF, 2_000.0, 2_000.0, 0.16, 0.0, 18_400.0, 3e-7
+            ),
+            LimitOutcome("team at least", "customers", 500.0, INF, 500.0, -0.05, 0.0, 12.0, 3e-7),
+            LimitOutcome("budget", "cost", -INF, 400.0, 410.0, 1.2, 10.0, 7.0, 3e-7),
+            LimitOutcome("loose", "customers", -INF, 9_999.0, 10.0, 0.0, 0.0, 0.0, 3e-7),
         )
     )
     return small_run.results(changes={"rule_effects": rules, "limit_outcomes": limits})
@@ -45,8 +47,22 @@ def test_what_rules_took_is_said_once(restricted):
     ]
 
 
+def test_what_levers_cost_is_said_beside_rules(small_run):
+    levers = ["levers", 7, 0, 7, 2.5]
+    alone = pd.DataFrame([levers], columns=small_run.RULE_COLUMNS)
+    said = "Levers moved 7 customers to another message, which costs 2.50 EUR of expected profit."
+    results = small_run.results(changes={"rule_effects": alone})
+    assert plain(rule_sentences(results)) == [said]
+    beside = pd.DataFrame([["adults", 3, 4, 1, 0.5], levers], columns=small_run.RULE_COLUMNS)
+    first, second = plain(rule_sentences(small_run.results(changes={"rule_effects": beside})))
+    assert first.startswith("Rules took the most valuable message from 1 of 4 customers")
+    assert second == said
+
+
 def test_each_limit_that_binds_has_its_price(restricted):
     assert plain(limit_sentences(restricted)) == [
+        "No decisions within the limits can be worth more than these by over 3e-05 %: that is "
+        "proven, and what is left comes from customers being whole.",
         "“racquet slots” binds: one more customer would be worth 0.160 EUR, and without it these "
         "decisions would earn 18,400 EUR more by prediction.",
         "“team at least” binds: one customer less would be worth 0.050 EUR, and without it these "

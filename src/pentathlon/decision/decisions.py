@@ -12,6 +12,9 @@ from pentathlon.contract.messages import MessageSet
 from pentathlon.decision.limiting import LimitOutcome
 from pentathlon.decision.plan import Plan
 
+LEVERS = "levers"
+"""Name of what levers did, among what rules did."""
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -62,10 +65,12 @@ def decisions_table(
         customer_id, message, purchase_probability, expected_order_value, expected_profit,
         expected_profit_of_control (missing where there is no control), runner_up (the message of
         highest expected profit among the others that rules allow, missing where they allow no
-        other), runner_up_expected_profit, policy, decided_by (``policy``, ``rule``, ``limit``,
-        ``mandatory``, ``exploration`` or ``holdout``), preferred (what the policy would send
-        without rules, limits and chance), removed (each message that a rule removed, and the
-        rule), propensity (probability with which the message was drawn).
+        other), runner_up_expected_profit, lead (expected profit over the runner-up's; below 0
+        where something other than profit decided), policy, decided_by (``policy``, ``rule``,
+        ``limit``, ``lever``, ``contact cost``, ``mandatory``, ``exploration`` or ``holdout``),
+        preferred (what the policy would send without rules, limits and chance), removed (each
+        message that a rule removed, and the rule), propensity (probability with which the message
+        was drawn).
     """
     choice = plan.draw.choice
     rows = np.arange(len(choice))
@@ -92,6 +97,9 @@ def decisions_table(
             "runner_up": np.where(other, names[runner_up], None),
             "runner_up_expected_profit": np.where(
                 other, profit[rows, runner_up], np.float32(np.nan)
+            ),
+            "lead": np.where(
+                other, profit[rows, choice] - profit[rows, runner_up], np.float32(np.nan)
             ),
             "policy": np.full(len(rows), policy, dtype=object),
             "decided_by": plan.draw.decided_by,
@@ -124,15 +132,16 @@ def removed_in_words(plan: Plan, messages: MessageSet) -> NDArray[np.object_]:
 
 
 def rule_effects(plan: Plan, messages: MessageSet) -> pd.DataFrame:
-    """What each rule did.
+    """What each rule did, and levers.
 
     Returns
     -------
-    DataFrame, one row per rule that removed something
-        rule, customers (who lost a message by it), messages_removed (customers times messages),
-        first_choices_lost (customers whose most valuable message it removed, contact costs taken
-        off), worth_lost (what those lose between that message and the best that is left, in
-        currency).
+    DataFrame, one row per rule that removed something, and one for levers that moved somebody
+        rule (``levers`` for those), customers (who lost a message by it), messages_removed
+        (customers times messages), first_choices_lost (customers whose most valuable message it
+        removed, contact costs taken off, or from whose a lever moved them), worth_lost (what those
+        lose between that message and the best that is left, in currency; by levers, what the
+        favoured message is worth less).
     """
     rows = np.arange(len(plan.preferred))
     most = plan.worth.max(axis=1)
@@ -153,6 +162,17 @@ def rule_effects(plan: Plan, messages: MessageSet) -> pd.DataFrame:
                 "messages_removed": int(removed.sum()),
                 "first_choices_lost": int(first.sum()),
                 "worth_lost": float(lost[first].sum()),
+            }
+        )
+    given_up = np.zeros(0) if plan.lever_cost is None else plan.lever_cost.astype(np.float64)
+    if moved := int((given_up > 0).sum()):
+        records.append(
+            {
+                "rule": LEVERS,
+                "customers": moved,
+                "messages_removed": 0,
+                "first_choices_lost": moved,
+                "worth_lost": float(given_up.sum()),
             }
         )
     columns = ["rule", "customers", "messages_removed", "first_choices_lost", "worth_lost"]

@@ -37,6 +37,9 @@ class LimitOutcome:
         By how much it gave way.
     cost : float
         What would be earned more without it, in currency of expected profit.
+    gap : float
+        Of all decisions within all limits, so the same for each: by how much less they are worth
+        than what no plan within the limits can exceed, relative to that.
     """
 
     name: str
@@ -47,6 +50,7 @@ class LimitOutcome:
     price: float
     widened: float
     cost: float
+    gap: float
 
 
 def resolve_limits(
@@ -206,14 +210,15 @@ class WithinLimits:
         Of the others.
     costs : tuple of float
         What each limit costs.
-    bound : float
+    gap : float
+        See :class:`LimitOutcome`.
     """
 
     choice: NDArray[np.int64]
     table: NDArray[np.float64]
     allocation: Allocation
     costs: tuple[float, ...]
-    bound: float
+    gap: float
 
 
 def within_limits(
@@ -257,7 +262,9 @@ def within_limits(
         for limit, price in zip(left, found.prices, strict=True)
     ]
     settled = float(ranked[given, sent[given]].sum(dtype=np.float64))
-    return WithinLimits(choice, table, found, tuple(costs), found.bound + settled)
+    missing = max(0.0, found.bound - found.profit)
+    gap = missing / max(abs(found.bound + settled), 1e-12)
+    return WithinLimits(choice, table, found, tuple(costs), gap)
 
 
 def _check_room(system: LimitSystem, taken: NDArray[np.float64], relax: Sequence[str]) -> None:
@@ -282,14 +289,26 @@ def limit_outcomes(
     asked: Sequence[LimitSettings],
     system: LimitSystem,
     found: WithinLimits,
-    segment: NDArray[np.int64],
-    choice: NDArray[np.int64],
+    counts: NDArray[np.float64],
     messages: MessageSet,
 ) -> tuple[LimitOutcome, ...]:
-    """What became of every limit, when everybody is sent ``choice``, shape ``(n,)``."""
-    n_segments, n_messages = system.use.shape[1:]
-    counts = counts_of(segment, choice, n_segments, n_messages)
+    """What became of every limit.
+
+    Parameters
+    ----------
+    asked : sequence of LimitSettings
+    system : LimitSystem
+        The limits as they were asked.
+    found : WithinLimits
+    counts : ndarray of float64, shape (n_segments, n_messages)
+        Customers who are sent each message.
+    messages : MessageSet
+    """
     used = system.used(counts)
+    # Customers are whole: a limit that gives way may do so by a part of one more than it must.
+    beyond = np.maximum(used - system.maximum, system.minimum - used)
+    slack = found.allocation.slack
+    widened = np.where(slack > 0, np.maximum(slack, beyond), 0.0)
     by_name = {limit.name: limit for limit in asked}
     outcomes = []
     for r, limit in enumerate(system.limits):
@@ -301,8 +320,9 @@ def limit_outcomes(
             at_most=limit.maximum,
             used=float(used[r]),
             price=float(found.allocation.prices[r]),
-            widened=float(found.allocation.slack[r]),
+            widened=float(widened[r]),
             cost=max(found.costs[r], 0.0),
+            gap=found.gap,
         )
         if setting is not None and setting.of == "share":
             outcome = replace(outcome, of="customers")

@@ -13,6 +13,7 @@ from pentathlon.decision.allocation import LimitSystem
 from pentathlon.decision.exploration import BY_CHANCE, BY_HOLDOUT, BY_POLICY, Draw, explore
 from pentathlon.decision.limiting import (
     LimitOutcome,
+    counts_of,
     limit_outcomes,
     order_of_giving_way,
     resolve_limits,
@@ -27,6 +28,8 @@ from pentathlon.errors import DataError, ParameterError
 MINIMUM_GAIN = "minimum gain"
 BY_RULE, BY_LIMIT, BY_MANDATE = "rule", "limit", "mandatory"
 """Who decided, beside the policy and chance: a rule or a limit that took the policy's choice."""
+BY_LEVER, BY_CONTACT_COST = "lever", "contact cost"
+"""Who decided where the policy's choice may be sent: what made another one worth more."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,9 @@ class Plan:
     removed_by : ndarray of int8, shape (n, n_messages)
         0 where a message may be sent, else the number of the rule, counted from 1.
     limits : tuple of LimitOutcome
-    bound : float or None
-        No plan within the rules and limits is worth more, in currency; ``None`` without limits.
+    lever_cost : ndarray of float32, shape (n,)
+        What is given up for a message that a lever favours, in currency; 0 where none moved the
+        customer.
     """
 
     draw: Draw
@@ -58,7 +62,7 @@ class Plan:
     rules: tuple[str, ...]
     removed_by: NDArray[np.int8]
     limits: tuple[LimitOutcome, ...] = ()
-    bound: float | None = None
+    lever_cost: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,9 @@ class Wishes:
     wanted : ndarray of int64, shape (n,)
         What the policy would send if it could.
     best : ndarray of int64, shape (n,)
-        The most valuable message that no rule removed, or the mandatory one.
+        The most valuable message that no rule removed, levers at work, or the mandatory one.
+    unlevered : ndarray of int64, shape (n,)
+        The same without levers.
     worth, ranked : ndarray of float32, shape (n, n_messages)
         Contact costs taken off; and with levers, minus infinity where a rule removed a message.
     rules : tuple of str
@@ -85,6 +91,7 @@ class Wishes:
 
     wanted: NDArray[np.int64]
     best: NDArray[np.int64]
+    unlevered: NDArray[np.int64]
     worth: NDArray[np.float32]
     ranked: NDArray[np.float32]
     rules: tuple[str, ...]
@@ -122,14 +129,15 @@ class Wishes:
         choice: NDArray[np.int64],
         ranking: NDArray[np.floating],
         outcomes: tuple[LimitOutcome, ...] = (),
-        bound: float | None = None,
     ) -> Plan:
         """The plan that sends ``choice``, but for what is mandatory and left to chance."""
         choice = np.where(self.mandatory, self.best, choice).astype(np.int64)
         draw = self.drawn(choice, ranking)
         decided_by = draw.decided_by.copy()
         moved = (decided_by == BY_POLICY) & (choice != self.wanted)
-        decided_by[moved] = np.where(choice[moved] == self.best[moved], BY_RULE, BY_LIMIT)
+        decided_by[moved] = np.where(
+            choice[moved] == self.best[moved], self._moved_by()[moved], BY_LIMIT
+        )
         return Plan(
             replace(draw, decided_by=decided_by),
             self.wanted,
@@ -138,8 +146,19 @@ class Wishes:
             self.rules,
             self.removed_by,
             outcomes,
-            bound,
+            self._lever_cost(),
         )
+
+    def _moved_by(self) -> NDArray[np.object_]:
+        """What keeps each customer from the policy's choice, limits apart, shape ``(n,)``."""
+        rows = np.arange(len(self.wanted))
+        by = np.where(self.unlevered == self.best, BY_CONTACT_COST, BY_LEVER).astype(object)
+        by[self.removed_by[rows, self.wanted] != 0] = BY_RULE
+        return by
+
+    def _lever_cost(self) -> NDArray[np.float32]:
+        rows = np.arange(len(self.best))
+        return self.worth[rows, self.unlevered] - self.worth[rows, self.best]
 
 
 def make_wishes(
@@ -152,8 +171,7 @@ def make_wishes(
     supported: Sequence[float] = (),
 ) -> Wishes:
     """Find what each customer should get within rules; see :func:`make_plan`."""
-    n, n_messages = worth.shape
-    rows = np.arange(n)
+    n_messages = worth.shape[1]
     wanted: NDArray[np.int64] = preferred.astype(np.int64)
     rules, removed_by = screen.rules, screen.removed_by
     e_mails = [k for k in range(n_messages) if k != messages.control]
@@ -172,15 +190,27 @@ def make_wishes(
         )
     eligible = removed_by == 0
     _check_someone_left(eligible, rules, removed_by)
-    competing = _levered(worth, settings.levers, messages)
-    ranked = np.where(eligible, competing, np.float32(-np.inf))
-    best = np.asarray(ranked.argmax(axis=1), dtype=np.int64)
-    may_prefer = eligible[rows, wanted] & (ranked[rows, wanted] == ranked[rows, best])
-    best = np.where(may_prefer, wanted, best).astype(np.int64)
-    best[mandatory] = screen.mandatory[mandatory]
+    allowed = np.where(eligible, worth, np.float32(-np.inf))
+    best = unlevered = _most_valuable(allowed, wanted)
+    ranked = allowed
+    if settings.levers:
+        competing = _levered(worth, settings.levers, messages)
+        ranked = np.where(eligible, competing, np.float32(-np.inf))
+        best = _most_valuable(ranked, wanted)
+    for choice in (best, unlevered):
+        choice[mandatory] = screen.mandatory[mandatory]
     return Wishes(
-        wanted, best, worth, ranked, rules, removed_by, limits, screen, settings, messages, campaign
+        *(wanted, best, unlevered, worth, ranked, rules, removed_by),
+        *(limits, screen, settings, messages, campaign),
     )
+
+
+def _most_valuable(ranked: NDArray[np.float32], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The best message of each customer; of several, what the policy wants."""
+    rows = np.arange(len(ranked))
+    best = ranked.argmax(axis=1)
+    tied = (ranked[rows, wanted] == ranked[rows, best]) & np.isfinite(ranked[rows, wanted])
+    return np.where(tied, wanted, best).astype(np.int64)
 
 
 def make_plan(
@@ -245,8 +275,9 @@ def make_plan(
         draw = wishes.drawn(wishes.best, ranking)
     found = within_limits(ranked, system, segment, relax, draw.choice, wishes.given(draw))
     plan = wishes.planned(found.choice, ranking)
-    outcomes = limit_outcomes(wishes.limits, system, found, segment, plan.draw.choice, messages)
-    return replace(plan, limits=outcomes, bound=found.bound)
+    counts = counts_of(segment, plan.draw.choice, *system.use.shape[1:])
+    outcomes = limit_outcomes(wishes.limits, system, found, counts, messages)
+    return replace(plan, limits=outcomes)
 
 
 def _ask_preset(
@@ -305,14 +336,20 @@ def _levered(
     worth: NDArray[np.float32], levers: Mapping[str, float], messages: MessageSet
 ) -> NDArray[np.float32]:
     """What messages compete with: a factor above 1 favours a message whatever its sign."""
-    if not levers:
-        return worth
-    stray = sorted(set(levers) - set(messages))
+    departments = {d for d in messages.departments if d is not None}
+    stray = sorted(set(levers) - set(messages) - departments)
     if stray:
         raise ParameterError(
-            f"decision.levers: {stray} are no messages; there are {list(messages)}."
+            f"decision.levers: {stray} are neither messages nor departments; there are "
+            f"{list(messages)}, of the departments {sorted(departments)}."
         )
-    factor = np.array([levers.get(m, 1.0) for m in messages], dtype=np.float32)
+    factor = np.array(
+        [
+            levers.get(message, levers.get(department or "", 1.0))
+            for message, department in zip(messages, messages.departments, strict=True)
+        ],
+        dtype=np.float32,
+    )
     return np.asarray(worth + (factor - 1) * np.abs(worth), dtype=np.float32)
 
 

@@ -23,8 +23,9 @@ class SendingSettings(BaseModel):
     top_departments : TopDepartments, optional
         A preset: a rule and limits that leave the e-mails to a few departments, in shares.
     levers : dict of str to float
-        Factor on what a message is taken to be worth when messages compete; 1 by default. What
-        that costs is reported.
+        Factor on what a message, or each of a department's, is taken to be worth when messages
+        compete; 1 by default. A message's own goes before its department's. What that costs is
+        reported.
     exploration : ExplorationSettings
         What decisions leave to chance; nothing by default.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pentathlon.decision.decisions import LEVERS
 from pentathlon.reporting.formats import number, plural
 from pentathlon.reporting.labels import Record, records
 from pentathlon.reporting.results import Results
@@ -17,9 +18,16 @@ UNITS = {
 
 def rule_sentences(results: Results) -> list[str]:
     """What rules took in all; nothing where none removed anything."""
-    effects = results.rule_effects
+    every = results.rule_effects
+    levers = every[every["rule"] == LEVERS]
+    moved = [
+        f"Levers moved {number(row['customers'])} customers to another message, which costs "
+        f"{_amount(results, float(row['worth_lost']))} of expected profit."
+        for row in levers.to_dict("records")
+    ]
+    effects = every[every["rule"] != LEVERS]
     if effects.empty:
-        return []
+        return moved
     n = sum(results.decided.values())
     lost = effects.sort_values("first_choices_lost", ascending=False)
     first = int(lost["first_choices_lost"].sum())
@@ -32,12 +40,20 @@ def rule_sentences(results: Results) -> list[str]:
     if first:
         taken = int(lost["first_choices_lost"].iloc[0])
         sentence += f"; most often “{top}”, {plural(taken, 'time')}"
-    return [f"{sentence}."]
+    return [f"{sentence}.", *moved]
 
 
 def limit_sentences(results: Results) -> list[str]:
-    """One sentence per limit that binds, with its price."""
+    """One sentence per limit that binds, with its price, and how near to the best the plan is."""
     found = []
+    if not results.limit_outcomes.empty:
+        gap = 100 * float(results.limit_outcomes["gap"].max())
+        found.append(
+            f"No decisions within the limits can be worth more than these by over {gap:.2g} %: "
+            "that is proven, and what is left comes from customers being whole."
+            if gap > 0
+            else "No decisions within the limits can be worth more than these: that is proven."
+        )
     for limit in records(results.limit_outcomes, "name").values():
         price, cost = float(limit["price"]), float(limit["cost"])
         name = f"“{limit['name']}”"

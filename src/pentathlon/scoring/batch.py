@@ -31,12 +31,13 @@ _NUMBERS = {
     "expected_profit": pa.float32(),
     "expected_profit_of_control": pa.float32(),
     "runner_up_expected_profit": pa.float32(),
+    "lead": pa.float32(),
     "propensity": pa.float64(),
 }
 _ORDER = (
     *("customer_id", "message", "purchase_probability", "expected_order_value"),
     *("expected_profit", "expected_profit_of_control", "runner_up", "runner_up_expected_profit"),
-    *("policy", "decided_by", "preferred", "removed", "propensity"),
+    *("lead", "policy", "decided_by", "preferred", "removed", "propensity"),
 )
 DECISIONS = pa.schema([(name, _NUMBERS.get(name, pa.string())) for name in _ORDER])
 """Columns of decisions; see :func:`pentathlon.decision.decisions.decisions_table`."""

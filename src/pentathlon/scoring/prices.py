@@ -227,16 +227,15 @@ def _settle(
     counts = counts + counts_like(counts, segment, choice)
     costs = tuple(cost / share for cost in found.costs)
     slack = widened + part.slack
-    account = replace(found, costs=costs, allocation=replace(found.allocation, slack=slack))
-    outcomes = _outcomes(settings, messages, wide, account, counts)
-    return Prices(
-        keys,
-        found.table,
-        exceptions,
-        outcomes,
-        _bound(spill, keys, found, wide),
-        value + part.profit,
+    bound, profit = _bound(spill, keys, found, wide), value + part.profit
+    account = replace(
+        found,
+        costs=costs,
+        allocation=replace(found.allocation, slack=slack),
+        gap=max(0.0, bound - profit) / max(abs(bound), 1e-12),
     )
+    outcomes = limit_outcomes(settings.limits, system, account, counts, messages)
+    return Prices(keys, found.table, exceptions, outcomes, bound, profit)
 
 
 def _nearest(
@@ -256,31 +255,6 @@ def _bound(
     """The dual of all customers at the prices, in currency."""
     total, taken = spill.dual(keys, found.table)
     return total + system.remaining(system.used(taken)).bound(found.allocation.prices)
-
-
-def _outcomes(
-    settings: SendingSettings,
-    messages: MessageSet,
-    system: LimitSystem,
-    found: WithinLimits,
-    counts: NDArray[np.float64],
-) -> tuple[LimitOutcome, ...]:
-    """What became of every limit, from customers counted by segment and message."""
-    cells = np.flatnonzero(counts.ravel())
-    segment, choice = cells // counts.shape[1], cells % counts.shape[1]
-    outcomes = limit_outcomes(settings.limits, system, found, segment, choice, messages)
-    used = system.used(counts)
-    return tuple(
-        replace(
-            outcome,
-            at_least=float(low),
-            at_most=float(high),
-            used=float(u),
-        )
-        for outcome, low, high, u in zip(
-            outcomes, system.minimum, system.maximum, used, strict=True
-        )
-    )
 
 
 def _exceptions(

@@ -84,6 +84,21 @@ def test_consent_counts_by_day() -> None:
     assert removed(rules, attributes=attributes) == every_e_mail("bcd", "no consent")
 
 
+def test_who_opts_in_again_may_be_mailed_again() -> None:
+    attributes = pd.DataFrame(
+        {
+            "customer_id": ["a", "b", "c", "d"],
+            "joined": ["2025-06-01", "2025-06-01", "2026-04-01", "2024-01-01"],
+            "left": ["2024-05-01", "2025-06-01", "2024-05-01", "2024-05-01"],
+        }
+    )
+    both = {"consent": {"opted_in": "joined", "opted_out": "left"}}
+    # b did both on one day, c will agree again tomorrow, d left after agreeing.
+    assert removed(both, attributes=attributes) == every_e_mail("bcd", "no consent")
+    only_out = {"consent": {"opted_out": "left"}}
+    assert removed(only_out, attributes=attributes) == every_e_mail("abcd", "no consent")
+
+
 def test_a_suppression_list_holds_without_any_rule() -> None:
     listed = pd.DataFrame({"customer_id": ["b", "nobody"]})
     assert removed({}, suppressed=listed) == every_e_mail("b", "suppression list")
@@ -173,13 +188,14 @@ def test_pressure_costs_by_what_a_customer_already_had() -> None:
                 "unsubscribe": [0.01, 0.02, 0.05],
                 "customer_value": "value",
                 "complaint": [0.001, 0.003],
+                "complaint_cost": 100.0,
             }
         }
     )
     screen = screen_customers(
         CUSTOMERS, MESSAGES, rules, (), Sources(attributes=attributes, contacts=contacts), TODAY
     )
-    np.testing.assert_allclose(screen.contact_cost, [0.2, 1.0, 0.3, 0.4], rtol=1e-6)
+    np.testing.assert_allclose(screen.contact_cost, [0.5, 1.3, 0.4, 0.5], rtol=1e-6)
     np.testing.assert_allclose(screen.complaint, [0.003, 0.003, 0.001, 0.001], rtol=1e-6)
 
 

@@ -197,12 +197,18 @@ def _removals(
 
 def _consented(rule: ConsentRule, table: pd.DataFrame, on: np.datetime64) -> NDArray[np.bool_]:
     agreed = np.ones(len(table), dtype=np.bool_)
+    again = np.zeros(len(table), dtype=np.bool_)
     end_of_day = on + np.timedelta64(1, "D")
-    if rule.opted_in is not None:
-        agreed &= (dates_of(_column(table, rule.opted_in), rule.opted_in) < end_of_day).to_numpy()
+    out = None
     if rule.opted_out is not None:
         out = dates_of(_column(table, rule.opted_out), rule.opted_out)
-        agreed &= ~(out < end_of_day).to_numpy()
+    if rule.opted_in is not None:
+        joined = dates_of(_column(table, rule.opted_in), rule.opted_in)
+        agreed = (joined < end_of_day).to_numpy()
+        if out is not None:
+            again = agreed & (joined > out).to_numpy()
+    if out is not None:
+        agreed = agreed & (again | ~(out < end_of_day).to_numpy())
     return agreed
 
 
@@ -252,7 +258,8 @@ def _pressure(
         worth = np.full(len(people), rule.customer_value)
     chance = np.array(rule.unsubscribe)[np.minimum(had, len(rule.unsubscribe) - 1)]
     complaint = np.array(rule.complaint)[np.minimum(had, len(rule.complaint) - 1)]
-    return (chance * worth).astype(np.float32), complaint.astype(np.float32)
+    cost = chance * worth + complaint * rule.complaint_cost
+    return cost.astype(np.float32), complaint.astype(np.float32)
 
 
 def _mandate(

@@ -27,7 +27,8 @@ class ConsentRule(_Typed):
     opted_in : str, optional
         Column with the date of the opt-in; a customer without one gets no e-mail.
     opted_out : str, optional
-        Column with the date of the opt-out; one on or before the campaign's date counts.
+        Column with the date of the opt-out; one on or before the campaign's date counts, unless
+        the customer has opted in again after it. On one day, the opt-out counts.
     """
 
     opted_in: str | None = None
@@ -156,6 +157,8 @@ class PressureRule(_Typed):
         What an unsubscribe loses, in currency, or the column that says it.
     complaint : tuple of float
         Probability of a complaint, likewise.
+    complaint_cost : float
+        What a complaint costs, in currency.
     max_complaint_rate : float, optional
         Expected complaints per e-mail of the whole campaign.
     """
@@ -164,6 +167,7 @@ class PressureRule(_Typed):
     unsubscribe: Annotated[tuple[Probability, ...], Field(min_length=1)] = (0.0,)
     customer_value: Annotated[float, Field(ge=0)] | str = 0.0
     complaint: Annotated[tuple[Probability, ...], Field(min_length=1)] = (0.0,)
+    complaint_cost: Annotated[float, Field(ge=0)] = 0.0
     max_complaint_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
 
 
