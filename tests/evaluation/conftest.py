@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from pentathlon.evaluation import LoggedOutcomes
+from pentathlon.evaluation import LoggedOutcomes, policy_value
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,13 @@ def campaign() -> Callable[..., Campaign]:
 
 
 @pytest.fixture
-def four() -> LoggedOutcomes:
-    """Four rows for arithmetic by hand: two messages, uneven propensities."""
+def four(monkeypatch: pytest.MonkeyPatch) -> LoggedOutcomes:
+    """Four rows for arithmetic by hand: two messages, uneven propensities.
+
+    Errors of gains are those of the four rows: what is expected where few order has tests of its
+    own.
+    """
+    monkeypatch.setattr(policy_value, "FEWEST_ORDERS", 0)
     return LoggedOutcomes(
         message=np.array([0, 1, 1, 0]),
         propensity=np.array([0.5, 0.25, 0.5, 0.8]),

@@ -1,5 +1,6 @@
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from pentathlon.evaluation import (
     percent_gain,
     smoothing_bias,
 )
+from pentathlon.evaluation.policy_value import expected_error
 
 EXACT = {"rtol": 1e-12, "atol": 1e-12}
 POLICY = np.array([0, 1, 0, 1])
@@ -257,3 +259,60 @@ def test_aipw_is_exact_without_noise_when_the_predictions_are():
     outcomes = LoggedOutcomes(message, np.full(200, 1 / 3), truth[np.arange(200), message])
     policy = rng.dirichlet(np.ones(3), 200)
     close(AIPW().influence(policy, outcomes, truth), (policy * truth).sum(axis=1))
+
+
+def few_who_differ(seed: int, n: int = 4_000) -> tuple[Any, ...]:
+    """Seven messages at random that do nothing; a policy that differs for four customers."""
+    rng = np.random.default_rng(seed)
+    order = rng.random(n) < 0.02
+    outcomes = LoggedOutcomes(
+        message=rng.integers(0, 7, n),
+        propensity=np.full(n, 1 / 7),
+        profit=np.where(order, rng.gamma(1.0, 20.0, n), 0.0),
+    )
+    policy = np.zeros(n, dtype=np.int64)
+    policy[:4] = 1
+    expected = np.full((n, 7), 0.4)
+    expected[:4, 1] = 0.8  # a model that is wrong about these four
+    return policy, outcomes, expected
+
+
+def test_few_without_orders_do_not_make_a_gain_certain() -> None:
+    values, errors, covered = [], [], []
+    for seed in range(2_000):
+        policy, outcomes, expected = few_who_differ(seed)
+        gain = paired_gain(policy, 0, outcomes, expected)
+        told = AIPW().contrast(policy, 0, outcomes, expected)
+        assert gain.value == told.value
+        values.append(gain.value)
+        errors.append(gain.standard_error)
+        covered.append([abs(e.value) <= 1.96 * e.standard_error for e in (gain, told)])
+    with_floor, without = np.mean(covered, axis=0)
+    assert without < 0.85  # what a normal interval made of their spread alone covers
+    assert with_floor >= 0.95
+    assert np.mean(errors) < 1.5 * np.std(values)  # and it is no wider than it has to be
+
+
+def test_the_expected_error_by_hand() -> None:
+    outcomes = LoggedOutcomes(
+        message=np.array([0, 1, 0, 1]),
+        propensity=np.full(4, 0.5),
+        profit=np.array([10.0, 0.0, 0.0, 30.0]),
+        sampling_weight=np.array([1.0, 2.0, 1.0, 1.0]),
+    )
+    expected = np.array([[1.0, 3.0], [2.0, -1.0], [0.5, 0.5], [1.0, 1.0]])
+    # Rows 0 and 1 differ. Orders: (10^2 + 30^2) / (10 + 30) = 25; shares sent: 2/5 and 3/5.
+    first = 1.0 / 0.4 + 3.0 / 0.6
+    second = 2.0**2 * (2.0 / 0.4 + 0.0)
+    error = expected_error(np.array([1, 1, 0, 0]), 0, outcomes, expected)
+    assert error == pytest.approx(np.sqrt(25 * (first + second)) / 5, rel=1e-12)
+    probabilities = np.array([[0.0, 1.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
+    assert expected_error(probabilities, 0, outcomes, expected) == pytest.approx(error, rel=1e-12)
+
+
+def test_many_orders_speak_for_themselves() -> None:
+    policy, outcomes, expected = few_who_differ(1, 20_000)
+    differ = np.arange(len(policy)) % 2  # half of the customers, some sixty orders among them
+    gain = paired_gain(differ, 0, outcomes, expected)
+    assert expected_error(differ, 0, outcomes, expected) is None
+    assert gain == AIPW().contrast(differ, 0, outcomes, expected)

@@ -7,7 +7,7 @@ it. The estimators themselves, with their formulas, are in `pentathlon.evaluatio
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from pentathlon.evaluation.estimators import (
     Estimator,
     checked_policy,
     effective_size,
+    importance_ratio,
     weighted_mean,
 )
 from pentathlon.evaluation.outcomes import (
@@ -30,8 +31,12 @@ from pentathlon.evaluation.outcomes import (
     blocks,
     check_expected_profit,
     mean_under,
+    probability_of,
 )
 from pentathlon.special import ndtr
+
+FEWEST_ORDERS = 20
+"""Among the rows that tell two policies apart; with fewer, their spread says nothing."""
 
 
 def paired_gain(
@@ -60,14 +65,74 @@ def paired_gain(
     -------
     Estimate
         In currency per e-mail. Its effective sample size counts the logged rows that tell the
-        two policies apart; 0 when none does.
+        two policies apart; 0 when none does. Where fewer than `FEWEST_ORDERS` orders tell them
+        apart and there are predictions, the standard error is at least the one that these
+        expect; see `expected_error`.
 
     Raises
     ------
     EvaluationError
         When shapes disagree or one of the policies is not one.
     """
-    return (estimator or AIPW()).contrast(policy, baseline, outcomes, expected_profit)
+    gain = (estimator or AIPW()).contrast(policy, baseline, outcomes, expected_profit)
+    if expected_profit is None:
+        return gain
+    error = expected_error(policy, baseline, outcomes, expected_profit)
+    return gain if error is None else replace(gain, standard_error=max(gain.standard_error, error))
+
+
+def expected_error(
+    policy: Policy,
+    baseline: Policy,
+    outcomes: LoggedOutcomes,
+    expected_profit: NDArray[Any],
+) -> float | None:
+    r"""Standard error of a gain as predictions expect it, where too few orders tell.
+
+    A dozen rows of whom none ordered vary hardly at all, and an error made of their spread says
+    that the gain is known to the cent. They might have ordered. With few orders among the rows
+    that tell two policies apart, the error is therefore not taken from these, but from what was
+    expected of them:
+
+    .. math:: \widehat{se}^2 = \frac{r}{(\sum_i w_i)^2} \sum_i w_i^2 \sum_a
+              \frac{(\pi(a|x_i) - \pi_0(a|x_i))^2}{f_a} \mu_a(x_i), \qquad
+              r = \frac{\sum_j w_j Y_j^2}{\sum_j w_j Y_j}
+
+    with ``f_a`` the share of rows that were sent ``a``, and ``r`` over all orders ``j``: a profit
+    that is nothing or an order's has about the variance of its mean times the size of orders.
+
+    Parameters
+    ----------
+    policy, baseline : int, ndarray of int (n,) or ndarray of float (n, n_messages)
+    outcomes : LoggedOutcomes
+    expected_profit : ndarray of float, shape (n, n_messages)
+
+    Returns
+    -------
+    float or None
+        In currency per e-mail; ``None`` where at least `FEWEST_ORDERS` orders tell, or where
+        there is no order at all.
+    """
+    first = checked_policy(policy, outcomes, expected_profit)
+    second = checked_policy(baseline, outcomes, expected_profit)
+    ratio = importance_ratio(first, second, outcomes)
+    ordered = outcomes.profit > 0
+    if int(np.count_nonzero(ordered & (ratio != 0))) >= FEWEST_ORDERS or not ordered.any():
+        return None
+    weight = np.ones(outcomes.n) if outcomes.sampling_weight is None else outcomes.sampling_weight
+    earned = outcomes.profit[ordered].astype(np.float64)
+    size = (weight[ordered] @ earned**2) / (weight[ordered] @ earned)
+    n_messages = expected_profit.shape[1]
+    sent = np.bincount(outcomes.message, weights=weight, minlength=n_messages)
+    share = np.maximum(sent / weight.sum(), 1 / outcomes.n)
+    variance = 0.0
+    for rows in blocks(outcomes.n):
+        for a in range(n_messages):
+            message = np.full(len(outcomes.message[rows]), a)
+            apart = probability_of(first, message, rows) - probability_of(second, message, rows)
+            expected = expected_profit[rows, a].clip(min=0).astype(np.float64)
+            variance += float(((weight[rows] * apart) ** 2 @ expected) / share[a])
+    return float(np.sqrt(variance * size) / weight.sum())
 
 
 def percent_gain(
