@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
+from pydantic import ValidationError
 
-from pentathlon.errors import PentathlonError
+from pentathlon.errors import ParameterError, PentathlonError
 from pentathlon.events.pseudonyms import PseudonymKey, pseudonymise_file
 from pentathlon.events.requests import Answer, erase_person, export_person, person
+from pentathlon.events.settings import IntakeSettings
 
 _ENTRY = "pseudonyms"
 
@@ -45,12 +50,20 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 def erase(customer: str, env: str | None, data_root: Path | None) -> None:
     """Remove a person from every table below the data root, and record it."""
     try:
-        root, key, columns = _settings(env, data_root)
-        done = erase_person(root, person(customer, key, columns), key)
+        place = _settings(env, data_root)
+        intake = place.intake()
+        who = person(customer, place.key, place.id_columns)
+        done = erase_person(place.root, who, place.key, intake)
     except PentathlonError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"Erased {sum(done.rows.values()):,} rows from {len(done.rows):,} files of {root}.")
-    _say_mentions(done)
+    count, files = sum(done.rows.values()), len(done.rows)
+    click.echo(f"Erased {count:,} rows from {files:,} files of {place.root}.")
+    _say_rest(done)
+    if done.not_erased:
+        raise click.ClickException(
+            f"{len(done.not_erased):,} files still hold rows about the person. Correct them, or "
+            "take the rows out by hand, and erase again."
+        )
 
 
 @privacy.command("export")
@@ -62,19 +75,28 @@ def erase(customer: str, env: str | None, data_root: Path | None) -> None:
     help="File for the JSON. Default: standard output.",
 )
 def export_(customer: str, env: str | None, data_root: Path | None, target: Path | None) -> None:
-    """Give everything that is held about a person, as JSON: rows by file."""
+    """Give everything that is held about a person, as JSON: rows by file.
+
+    Files that were not searched are in it under `not_searched`, each with the reason.
+    """
     try:
-        root, key, columns = _settings(env, data_root)
-        found = export_person(root, person(customer, key, columns), key)
+        with redirect_stdout(sys.stderr):  # what Kedro logs is no JSON
+            place = _settings(env, data_root)
+            intake = place.intake()
+            who = person(customer, place.key, place.id_columns)
+            found = export_person(place.root, who, place.key, intake)
     except PentathlonError as error:
         raise click.ClickException(str(error)) from error
-    text = json.dumps(found.held, indent=2, ensure_ascii=False, default=str)
+    content: dict[str, Any] = dict(found.held)
+    if found.not_searched:
+        content["not_searched"] = found.not_searched
+    text = json.dumps(content, indent=2, ensure_ascii=False, default=str)
     if target is None:
         click.echo(text)
-        return
-    target.write_text(text + "\n", encoding="utf-8")
-    click.echo(f"{sum(found.rows.values()):,} rows of {len(found.rows):,} files: {target}")
-    _say_mentions(found)
+    else:
+        target.write_text(text + "\n", encoding="utf-8")
+        click.echo(f"{sum(found.rows.values()):,} rows of {len(found.rows):,} files: {target}")
+    _say_rest(found, err=target is None)
 
 
 @privacy.command()
@@ -88,20 +110,53 @@ def pseudonymise(source: Path, target: Path, column: str, env: str | None) -> No
     Export with addresses needs such a file where decisions come from raw tables.
     """
     try:
-        _, key, _ = _settings(env, None)
+        key = _settings(env, None).key
         rows = pseudonymise_file(source, target, column, key)
     except PentathlonError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{rows:,} rows with pseudonyms of the key {key.key_id}: {target}")
 
 
-def _say_mentions(answer: Answer) -> None:
+def _say_rest(answer: Answer, *, err: bool = False) -> None:
     for name in answer.mentioned_in:
-        click.echo(f"Not a table, but it names the person: {name}")
+        click.echo(f"May name the person, for you to judge: {name}", err=err)
+    for name, why in answer.not_searched.items():
+        click.echo(f"Not searched: {name}: {why}", err=err)
+    for name, why in answer.not_erased.items():
+        click.echo(f"Not erased: {name}: {why}", err=err)
+    for note in answer.notes:
+        click.echo(note, err=err)
 
 
-def _settings(env: str | None, data_root: Path | None) -> tuple[Path, PseudonymKey, set[str]]:
-    """Data root, key and columns of identifiers, from the project's configuration."""
+@dataclass(frozen=True)
+class _Place:
+    """What the configuration of an environment says about where persons may be found."""
+
+    root: Path
+    key: PseudonymKey
+    parameters: dict[str, Any]
+
+    @property
+    def id_columns(self) -> set[str]:
+        """Columns that hold the customer's identifier in the environment's files."""
+        return set(_id_columns(self.parameters))
+
+    def intake(self) -> IntakeSettings | None:
+        """How raw tables are written."""
+        block = self.parameters.get("intake")
+        if block is None:
+            return None
+        try:
+            return IntakeSettings.model_validate(block)
+        except ValidationError as error:
+            raise ParameterError(
+                "The block `intake` of the parameters cannot be read, and so cannot the raw files "
+                f"that it describes. Correct it: {error}"
+            ) from error
+
+
+def _settings(env: str | None, data_root: Path | None) -> _Place:
+    """Data root, key and parameters, from the project's configuration."""
     from kedro.config import MissingConfigException  # noqa: PLC0415
     from kedro.utils import find_kedro_project  # noqa: PLC0415
 
@@ -119,8 +174,7 @@ def _settings(env: str | None, data_root: Path | None) -> tuple[Path, PseudonymK
     except MissingConfigException:
         credentials = None
     root = data_root or project / str(loader["globals"]["data_root"])
-    columns = set(_id_columns(dict(loader["parameters"])))
-    return root, PseudonymKey.from_credentials(credentials), columns
+    return _Place(root, PseudonymKey.from_credentials(credentials), dict(loader["parameters"]))
 
 
 def _id_columns(parameters: dict[str, Any]) -> Iterator[str]:

@@ -44,6 +44,11 @@ def check() -> Callable[..., CheckedEvents]:
 
 
 @pytest.fixture(scope="session")
+def configured() -> Callable[..., IntakeSettings]:
+    return settings
+
+
+@pytest.fixture(scope="session")
 def retailer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("retailer")
     SimulatedEvents(CONFIG).save(folder)

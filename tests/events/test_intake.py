@@ -191,6 +191,30 @@ def test_names_and_formats_are_mapped(intake, key):
     assert line["customer_id"] == key.pseudonym("7")
 
 
+def test_constants_are_written_as_parameters_are_and_not_as_the_file(intake):
+    orders = "o;n;who;when;eur\nx;1;7;15.07.2021 12:00;1.234,50\n"
+    columns = {
+        **{"order_id": "o", "line_number": "n", "customer_id": "who", "ordered_at": "when"},
+        **{"department": {"constant": "books"}, "product_id": {"constant": 12}},
+        **{"quantity": {"constant": 2}, "unit_price": "eur", "discount": {"constant": 1.5}},
+    }
+    form = {"delimiter": ";", "decimal": ",", "timestamp_format": "%d.%m.%Y %H:%M"}
+    readers = "customer_id;joined_at;region\n7;01.02.2020 12:00;n\n"
+    consent = {"consented_at": {"constant": "2020-07-01T12:00:00"}}
+    found, quality = intake(
+        {"customers": readers, "transactions": orders},
+        {
+            "customers": {**form, "timezone": "Europe/Berlin", "columns": consent},
+            "transactions": {**form, "columns": columns},
+        },
+    )
+    line = found["transactions"].iloc[0]
+    assert (line["quantity"], line["unit_price"], line["discount"]) == (2, 1234.5, 1.5)
+    assert line["product_id"] == "12"
+    assert found["customers"]["consented_at"].tolist() == [pd.Timestamp("2020-07-01 10:00")]
+    assert quality["suppressed_customers"] == 0
+
+
 def test_times_with_an_offset_become_utc(intake):
     customers = "customer_id,joined_at,region\nU1,2020-01-01T00:30:00+02:00,north\n"
     found, _ = intake({"customers": customers, "transactions": LINES})

@@ -7,8 +7,19 @@ import pandas as pd
 import pytest
 import yaml
 
-from pentathlon.events import IntakeSettings, RawEvents, check_events
-from pentathlon.events.quality import enforce_limits, quality_table
+from pentathlon.contract import MessageSet
+from pentathlon.errors import DataError
+from pentathlon.events import (
+    IntakeSettings,
+    RawEvents,
+    check_events,
+    enforce_limits,
+    quality_report,
+    quality_table,
+)
+from pentathlon.events.intake import suppressed_customers
+from pentathlon.moments.assemble import assemble_customers, declared_features
+from pentathlon.moments.settings import MomentSettings
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "raw-tables.md"
 # Made up, in the form of the file.
@@ -25,16 +36,29 @@ C500004,10001,TIN OF BUTTONS,-2,2010-06-09 11:00:00,1.25,20001.0,United Kingdom
 
 @pytest.fixture
 def mapping():
-    (block,) = re.findall(r"^```yaml\n(intake:.*?)^```", PAGE.read_text("utf-8"), re.M | re.S)
+    blocks = re.findall(r"^```yaml\n(intake:.*?)^```", PAGE.read_text("utf-8"), re.M | re.S)
+    (block,) = (block for block in blocks if "online_retail" in block)
     settings = yaml.safe_load(block)["intake"]
     # The page is about real customers, who need a key of their own.
     return settings | {"privacy": {"allow_development_key": True}}
 
 
-def test_the_page_maps_the_file_to_clean_tables(mapping, key, tmp_path):
-    (tmp_path / "online_retail_II_2010.csv").write_text(ROWS, encoding="utf-8")
-    raw = RawEvents(tmp_path, tmp_path / "scratch", key)
-    result = check_events(raw, IntakeSettings.model_validate(mapping), ["control"])
+@pytest.fixture
+def take_in(mapping, key, tmp_path):
+    """Take the file in; ``lost`` columns are not mapped."""
+
+    def run(lost=()):
+        (tmp_path / "online_retail_II_2010.csv").write_text(ROWS, encoding="utf-8")
+        for column in lost:
+            del mapping["tables"]["customers"]["columns"][column]
+        raw = RawEvents(tmp_path, tmp_path / "scratch", key)
+        return check_events(raw, IntakeSettings.model_validate(mapping), ["control"])
+
+    return run
+
+
+def test_the_page_maps_the_file_to_clean_tables(take_in, key):
+    result = take_in()
     customers = pd.read_parquet(result.tables.path / "customers").set_index("customer_id")
     assert customers["region"].to_dict() == {
         key.pseudonym("20001.0"): "United Kingdom",
@@ -66,3 +90,46 @@ def test_the_page_allows_the_quarter_of_lines_that_has_no_customer(mapping, key,
     table = quality_table(result.quality)
     assert table.set_index(["table", "reason"]).loc[("transactions", "no customer"), "rows"] == 92
     enforce_limits(table[table["table"] != "customers"])
+
+
+def test_consent_that_the_page_asserts_lets_customers_be_scored(take_in, tmp_path):
+    result = take_in()
+    customers = pd.read_parquet(result.tables.path / "customers")
+    assert customers["consented_at"].tolist() == [pd.Timestamp("2009-12-01")] * 2
+    assert suppressed_customers(result.tables).empty
+    assert result.quality["suppressed_customers"] == 0
+    assert result.quality["tables"]["customers"]["constants"] == {"consented_at": "2009-12-01"}
+    assert "said of every row in the parameters: consented_at = 2009-12-01" in quality_report(
+        result.quality
+    )
+    made = features_now(result, tmp_path).set_index("customer_id")
+    assert sorted(made.index) == sorted(customers["customer_id"])
+    assert sorted(made["orders"]) == [1, 2]
+    assert (made["consent"] == 1).all()
+
+
+def test_without_that_assertion_nobody_is(take_in, tmp_path):
+    result = take_in(lost=["consented_at"])
+    suppressed = suppressed_customers(result.tables)
+    assert suppressed["reason"].tolist() == ["no consent"] * 2
+    with pytest.raises(DataError, match="Of no customer there is consent"):
+        features_now(result, tmp_path)
+
+
+def features_now(result, folder):
+    declared = {
+        "orders": {"source": "orders", "aggregation": "count"},
+        "consent": {"source": "customers", "aggregation": "consent", "column": "consented_at"},
+    }
+    settings = MomentSettings.model_validate(
+        {"features": declared, "departments": ["gifts"], "database": {"scratch": str(folder / "m")}}
+    )
+    messages = MessageSet({"control": {"margin": 0.4}, "gifts": {"margin": 0.4}})
+    folders = {
+        name: result.tables.path / name
+        for name in ("customers", "transactions", "sessions", "email_log")
+    }
+    left_out = suppressed_customers(result.tables)["customer_id"]
+    features = declared_features(settings, messages)
+    made = assemble_customers(folders, features, settings, folder / "made", left_out)
+    return pd.read_parquet(made.folder)

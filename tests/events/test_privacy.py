@@ -108,7 +108,9 @@ def test_nothing_that_names_a_customer_comes_through(retailer, simulated):
     assert seen > 10_000
 
 
-def test_no_personal_column_is_a_feature_or_in_a_later_layer():
+def test_no_environment_makes_a_feature_of_a_personal_column():
+    # What the datasets of later layers hold after a run is looked at in
+    # tests/end_to_end/test_privacy_of_a_run.py.
     names = {column for table, column in personal_columns() if table == "customers"}
     for path in CONF.glob("*/parameters.yml"):
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -116,8 +118,10 @@ def test_no_personal_column_is_a_feature_or_in_a_later_layer():
         used = {*features.get("numeric", []), *features.get("categorical", [])}
         used |= set((features.get("counts") or {}).values())
         assert not used & names, path
-    # Raw tables, which have them, are read by the intake alone, and it writes nothing but
-    # clean tables and counts.
+
+
+def test_only_the_intake_reads_raw_tables():
+    # They have personal columns, and it writes nothing but clean tables and counts.
     from pentathlon.pipeline_registry import register_pipelines
 
     readers = {

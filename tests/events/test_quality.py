@@ -58,7 +58,7 @@ def test_the_page_says_what_is_wrong_and_escapes_what_it_shows(intake, lines):
 
 
 def test_every_reason_has_words():
-    for name in TABLES:
-        for reason, phrase in phrases(name).items():
+    for contract in TABLES.values():
+        for reason, phrase in phrases(contract).items():
             assert reason
             assert not phrase.endswith(".")

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pentathlon.events.contracts import KIND_WORDS, TABLES, TableContract
-from pentathlon.events.database import literal, literals
+from pentathlon.events.contracts import KIND_WORDS, Column, TableContract
+from pentathlon.events.database import literal, literals, quoted
 
 MALFORMED = {
     "too many fields": "have more fields than the header",
@@ -178,6 +178,28 @@ RETURN_BEFORE_ORDER = Check(
     "r.ordered_at < o.moment - {skew}",
 )
 
+WARNINGS: dict[str, tuple[Check, ...]] = {
+    "email_log": (
+        Check(  # possible where an opening is noticed by pictures, which are often loaded later
+            "clicked before opened",
+            "were clicked before they were opened",
+            "s.clicked_at < s.opened_at - {skew}",
+        ),
+        Check(
+            "sent after the opt-out",
+            "were sent after their customer had opted out",
+            "s.sent AND s.assigned_at > c.opted_out_at + {skew}",
+        ),
+        Check(
+            "sent without consent",
+            "were sent without their customer's consent",
+            "s.sent AND (c.consented_at IS NULL OR s.assigned_at < c.consented_at - {skew})",
+        ),
+    ),
+}
+"""What is wrong with rows that are used all the same, by table: it happened, and leaving it out
+would hide it. The condition refers to the row as ``s`` and to its customer as ``c``."""
+
 
 def column_checks(contract: TableContract) -> list[Check]:
     """Reasons for missing values and values of another type, made from the contract.
@@ -190,21 +212,50 @@ def column_checks(contract: TableContract) -> list[Check]:
             checks.append(
                 Check(f"no {column.noun}", f"have no {column.noun}", f"raw_{column.name} IS NULL")
             )
-        if column.kind != "text":
+        if column.kind not in {"text", "texts"}:  # every text can be read as a list
             what = f"not {KIND_WORDS[column.kind]}"
             checks.append(
                 Check(
                     f"{column.name} is {what}",
-                    f"have a {column.noun} that is {what}",
-                    f"raw_{column.name} IS NOT NULL AND {column.name} IS NULL",
+                    f"have {_a(column)} that is {what}",
+                    f"raw_{column.name} IS NOT NULL AND {quoted(column.name)} IS NULL",
                 )
             )
     return checks
 
 
+def _a(column: Column) -> str:
+    return f"{'an' if column.noun[0] in 'aeio' else 'a'} {column.noun}"
+
+
+def declared_checks(contract: TableContract) -> list[Check]:
+    """Reasons for values of declared columns that cannot be."""
+    checks = []
+    for column in contract.declared:
+        name, ends = quoted(column.name), (column.lowest, column.highest)
+        if column.personal:
+            continue
+        if column.kind == "timestamp" and not column.later:
+            condition = f"{name} > {{latest}}"
+            reason, phrase = f"{column.name} in the future", f"have {_a(column)} in the future"
+            checks.append(Check(reason, phrase, condition))
+        words = [
+            f"{w} {e:g}" for w, e in zip(("below", "above"), ends, strict=True) if e is not None
+        ]
+        tests = [f"{name} {o} {e!r}" for o, e in zip("<>", ends, strict=True) if e is not None]
+        if tests:
+            phrase = f"have {_a(column)} {' or '.join(words)}"
+            checks.append(Check(f"{column.name} out of range", phrase, " OR ".join(tests)))
+    return checks
+
+
 def row_checks(contract: TableContract) -> list[Check]:
     """Every reason that can be told from a row by itself, in the order of precedence."""
-    return [*column_checks(contract), *ROW_CHECKS.get(contract.name, ())]
+    return [
+        *column_checks(contract),
+        *ROW_CHECKS.get(contract.name, ()),
+        *declared_checks(contract),
+    ]
 
 
 def place_checks(contract: TableContract, *, products: bool) -> list[Check]:
@@ -225,11 +276,10 @@ def place_checks(contract: TableContract, *, products: bool) -> list[Check]:
     return checks
 
 
-def phrases(table: str) -> dict[str, str]:
+def phrases(contract: TableContract) -> dict[str, str]:
     """What rows do, by reason, for every reason that a table's rows may be quarantined for."""
-    contract = TABLES[table]
     checks = [*row_checks(contract), *place_checks(contract, products=True)]
-    if table == "transactions":
+    if contract.name == "transactions":
         checks += [RETURN_WITHOUT_ORDER, RETURN_BEFORE_ORDER]
     return {
         **MALFORMED,

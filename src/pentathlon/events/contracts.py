@@ -5,7 +5,8 @@ Contracts are data. Reading, checking, writing and the documentation all take th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Kind = Literal["text", "integer", "number", "boolean", "timestamp", "texts"]
@@ -51,6 +52,13 @@ class Column:
     personal : bool
         Whether it identifies a person directly. Such a column is dropped or hashed when the
         table is read; it is never part of a clean table.
+    declared : bool
+        Whether the parameters declare it beside the contract's own columns. A file must then
+        have it, although rows may lack it.
+    lowest, highest : float, optional
+        Ends of the range of a declared number, both included.
+    later : bool
+        Whether a declared time may be later than the export.
     """
 
     name: str
@@ -59,6 +67,10 @@ class Column:
     nullable: bool = False
     unit: str = ""
     personal: bool = False
+    declared: bool = False
+    lowest: float | None = None
+    highest: float | None = None
+    later: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +102,15 @@ class TableContract:
     def clean(self) -> tuple[Column, ...]:
         """Columns of the clean table: all that are not personal."""
         return tuple(column for column in self.columns if not column.personal)
+
+    @property
+    def declared(self) -> tuple[Column, ...]:
+        """Columns that the parameters declare beside the contract's own."""
+        return tuple(column for column in self.columns if column.declared)
+
+    def extended(self, columns: Sequence[Column]) -> TableContract:
+        """The same contract with further columns behind its own."""
+        return replace(self, columns=(*self.columns, *columns))
 
     def column(self, name: str) -> Column:
         """One column by its name."""
@@ -197,11 +218,19 @@ TABLES: dict[str, TableContract] = {
 TableName = Literal["products", "customers", "transactions", "sessions", "email_log"]
 
 
-def personal_columns() -> set[tuple[str, str]]:
-    """Every pair of table and column that identifies a person directly."""
+def personal_columns(
+    contracts: Iterable[TableContract] = tuple(TABLES.values()),
+) -> set[tuple[str, str]]:
+    """Every pair of table and column that identifies a person directly.
+
+    Parameters
+    ----------
+    contracts : iterable of TableContract
+        With the columns that parameters declare; by default without any.
+    """
     return {
         (table.name, column.name)
-        for table in TABLES.values()
+        for table in contracts
         for column in table.columns
         if column.personal
     }

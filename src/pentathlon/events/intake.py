@@ -14,13 +14,19 @@ import pandas as pd
 
 from pentathlon.errors import DataError
 from pentathlon.events.checks import Known, phrases
-from pentathlon.events.contracts import CUSTOMER_ID, SQL_TYPES, TABLES, TableContract
+from pentathlon.events.contracts import CUSTOMER_ID, SQL_TYPES, TableContract
 from pentathlon.events.database import literal, open_database, quoted
 from pentathlon.events.folders import TableFolder
 from pentathlon.events.pseudonyms import PseudonymKey, require_key
 from pentathlon.events.reading import RawTable, open_table
 from pentathlon.events.settings import IntakeSettings
-from pentathlon.events.staging import find_misplaced, misplaced_json, stage, usable
+from pentathlon.events.staging import (
+    count_warnings,
+    find_misplaced,
+    misplaced_json,
+    stage,
+    usable,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -63,7 +69,8 @@ class CheckedEvents:
         Rows that cannot be used: ``table``, ``source_file``, ``row_number`` (from 1),
         ``reason``, ``customer_id`` (pseudonym), ``row`` (JSON, without what identifies).
     quality : dict
-        Rows read, used and quarantined by table and reason.
+        Rows read, used and quarantined by table and reason, rows used with a warning, and what
+        the parameters say of every row.
     """
 
     tables: TableFolder
@@ -108,7 +115,7 @@ def check_events(
         sources = settings.tables.present()
         tables: dict[str, dict[str, Any]] = {}
         departments = list(settings.departments or [])
-        for name, contract in TABLES.items():
+        for name, contract in settings.contracts().items():
             folder = out / name
             folder.mkdir(parents=True)
             if name not in sources:
@@ -116,7 +123,7 @@ def check_events(
                 continue
             table = open_table(connection, raw.folder, contract, sources[name], copies)
             known = Known(as_of, skew, departments, messages)
-            hashed = settings.privacy.hashed if name == "customers" else []
+            hashed = settings.hashed(contract)
             stage(connection, table, known, settings.missing_values, hashed)
             find_misplaced(connection, contract, known, products="products" in sources)
             if name == "customers":
@@ -125,7 +132,7 @@ def check_events(
                 departments = _departments(connection)
             _write_clean(connection, contract, folder, hashed)
             _write_quarantine(connection, table, quarantine)
-            tables[name] = _count(connection, table, settings)
+            tables[name] = _count(connection, table, settings, known)
         quality = {
             "as_of": as_of.isoformat(),
             "tables": tables,
@@ -216,7 +223,10 @@ def _write_quarantine(connection: duckdb.DuckDBPyConnection, table: RawTable, fo
 
 
 def _count(
-    connection: duckdb.DuckDBPyConnection, table: RawTable, settings: IntakeSettings
+    connection: duckdb.DuckDBPyConnection,
+    table: RawTable,
+    settings: IntakeSettings,
+    known: Known,
 ) -> dict[str, Any]:
     name = table.contract.name
 
@@ -236,7 +246,7 @@ def _count(
             f"{name}: {read} rows were read, but {used} are used and {quarantined} quarantined. "
             "This is a mistake of the program; please report it."
         )
-    words = phrases(name)
+    words = phrases(table.contract)
     limits = settings.limits.get(name, {})  # type: ignore[call-overload]
     logger.info(
         "%s: %s rows read, %s used, %s quarantined.",
@@ -245,6 +255,9 @@ def _count(
         f"{used:,}",
         f"{quarantined:,}",
     )
+    warnings = count_warnings(connection, table, known)
+    for check, count, _ in warnings:
+        logger.warning("%s of %s %s.", f"{count:,}", table.contract.label, check.phrase)
     return {
         "label": table.contract.label,
         "files": len(table.files),
@@ -263,6 +276,22 @@ def _count(
             }
             for reason, count, example in found
         ],
+        "warnings": [
+            {
+                "reason": check.reason,
+                "phrase": check.phrase,
+                "rows": count,
+                "share": count / read,
+                "limit": limits.get(check.reason, 1.0),
+                "example": example,
+            }
+            for check, count, example in warnings
+        ],
+        "constants": {
+            column: source.constant
+            for column, source in table.source.columns.items()
+            if source.constant is not None
+        },
     }
 
 

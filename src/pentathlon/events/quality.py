@@ -17,6 +17,7 @@ _COLUMNS = {
     "share": "float64",
     "limit": "float64",
     "exceeded": "bool",
+    "quarantined": "bool",
     "example": "str",
 }
 
@@ -33,21 +34,25 @@ def quality_table(quality: dict[str, Any]) -> pd.DataFrame:
     -------
     DataFrame
         For each table the rows ``read``, ``used`` and ``quarantined``, then the quarantined
-        by reason: ``table``, ``label`` (what people call its rows), ``reason``, ``phrase`` (what
-        the rows do), ``rows``, ``share`` (of the table's rows), ``limit``,
-        ``exceeded``, ``example`` (a file and a row).
+        by reason, then those with a warning, which are used all the same: ``table``, ``label``
+        (what people call its rows), ``reason``, ``phrase`` (what the rows do), ``rows``,
+        ``share`` (of the table's rows), ``limit``, ``exceeded``, ``quarantined`` (whether rows
+        of this reason are), ``example`` (a file and a row).
     """
     rows = []
     for name, table in quality["tables"].items():
         read = max(table["rows_read"], 1)
         for what in ("read", "used", "quarantined"):
             count = table[f"rows_{what}"]
-            rows.append((name, table["label"], what, "", count, count / read, 1.0, False, ""))
-        for found in table["reasons"]:
+            rows.append(
+                (name, table["label"], what, "", count, count / read, 1.0, False, False, "")
+            )
+        reasons = [(found, True) for found in table["reasons"]]
+        for found, quarantined in [*reasons, *((found, False) for found in table["warnings"])]:
             numbers = (found["rows"], found["share"], found["limit"])
             over = found["share"] > found["limit"]
             words = (name, table["label"], found["reason"], found["phrase"])
-            rows.append((*words, *numbers, over, found["example"]))
+            rows.append((*words, *numbers, over, quarantined, found["example"]))
     return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
 
 
@@ -90,6 +95,7 @@ def enforce_limits(table: pd.DataFrame) -> None:
     sentences = excesses(table)
     if sentences:
         raise DataError(
-            "\n".join(sentences) + "\nThe rows are in quarantined_events, and event_quality_report "
-            "has an example of each reason. Correct the export, or raise intake.limits."
+            "\n".join(sentences) + "\nRows that cannot be used are in quarantined_events, and "
+            "event_quality_report has an example of each reason. Correct the export, or raise "
+            "intake.limits."
         )

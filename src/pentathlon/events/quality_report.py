@@ -39,7 +39,7 @@ def quality_report(quality: dict[str, Any]) -> str:
         "quarantined; a row is counted once, for the first reason found.</p>",
         f"<p class='verdict{' bad' if over else ''}'>{verdict}</p>",
         _overview(quality),
-        *(_reasons(name, table) for name, table in quality["tables"].items()),
+        *(_table(name, table) for name, table in quality["tables"].items()),
         f"<p>{quality['suppressed_customers']:,} customers have not consented or have opted out: "
         "they get no e-mail and no prediction.</p>",
     ]
@@ -65,17 +65,32 @@ def _overview(quality: dict[str, Any]) -> str:
     )
 
 
-def _reasons(name: str, table: dict[str, Any]) -> str:
-    if not table["reasons"]:
-        return f"<h2>{escape(name)}</h2><p>Nothing was found against any row.</p>"
+def _table(name: str, table: dict[str, Any]) -> str:
+    parts = [f"<h2>{escape(name)}</h2>"]
+    if table["reasons"]:
+        parts.append(_reasons("reason", table["reasons"]))
+    else:
+        parts.append("<p>Nothing was found against any row.</p>")
+    if table["warnings"]:
+        parts.append("<p>Rows that are used all the same:</p>")
+        parts.append(_reasons("warning", table["warnings"]))
+    if table["constants"]:
+        said = ", ".join(f"{column} = {value}" for column, value in table["constants"].items())
+        parts.append(
+            f"<p>Not in the file, but said of every row in the parameters: {escape(said)}.</p>"
+        )
+    return "".join(parts)
+
+
+def _reasons(what: str, found: list[dict[str, Any]]) -> str:
     rows = "".join(
         f"<tr{' class=over' if r['share'] > r['limit'] else ''}><td>{escape(r['reason'])}</td>"
         f"<td class='n'>{r['rows']:,}</td><td class='n'>{r['share']:.3%}</td>"
         f"<td class='n'>{r['limit']:.3%}</td><td>{escape(r['example'])}</td></tr>"
-        for r in table["reasons"]
+        for r in found
     )
     return (
-        f"<h2>{escape(name)}</h2><table><tr><th>reason</th><th class='n'>rows</th>"
+        f"<table><tr><th>{what}</th><th class='n'>rows</th>"
         "<th class='n'>share</th><th class='n'>limit</th><th>for example</th></tr>"
         f"{rows}</table>"
     )

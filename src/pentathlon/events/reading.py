@@ -162,22 +162,24 @@ def _resolve(contract: TableContract, source: TableSource, available: list[str])
         if given is not None and given.column is None:
             found[column.name] = ""
         elif given is not None and given.column not in available:
-            raise DataError(_lost(contract, column.name, given.column or "", available))
+            raise DataError(_lost(contract, column, given.column or "", available))
         elif given is not None:
             found[column.name] = given.column or ""
         elif column.name in available:
             found[column.name] = column.name
-        elif not column.nullable:
-            raise DataError(_lost(contract, column.name, column.name, available))
+        elif column.declared or not column.nullable:
+            raise DataError(_lost(contract, column, column.name, available))
     return found
 
 
-def _lost(contract: TableContract, column: str, wanted: str, available: list[str]) -> str:
+def _lost(contract: TableContract, column: Column, wanted: str, available: list[str]) -> str:
     close = difflib.get_close_matches(wanted, available, n=1)
     hint = f" Did you mean '{close[0]}'?" if close else ""
+    place = f"intake.tables.{contract.name}"
+    otherwise = f", or take it out of {place}.extra" if column.declared else ""
     return (
-        f"The table {contract.name} has no column '{wanted}' for {column}; it has "
-        f"{', '.join(available)}.{hint} Name it in intake.tables.{contract.name}.columns."
+        f"The table {contract.name} has no column '{wanted}' for {column.name}; it has "
+        f"{', '.join(available)}.{hint} Name it in {place}.columns{otherwise}."
     )
 
 
@@ -220,6 +222,9 @@ def typed_sql(column: Column, value: str, source: TableSource, native: str) -> s
     native : str
         Type of the column in the database, as `open_table` finds it.
     """
+    given = source.columns.get(column.name)
+    if given is not None and given.constant is not None:  # written as parameters are, not files
+        source = source.model_copy(update={"decimal": ".", "timestamp_format": None})
     kinds = {
         "text": lambda: value,
         "boolean": lambda: f"TRY_CAST({value} AS BOOLEAN)",

@@ -9,6 +9,7 @@ from pentathlon.events.checks import (
     BROKEN_TEXT,
     RETURN_BEFORE_ORDER,
     RETURN_WITHOUT_ORDER,
+    WARNINGS,
     Check,
     Known,
     place_checks,
@@ -148,6 +149,39 @@ def find_misplaced(
     )
     if name == "transactions":
         _find_lost_returns(connection, known)
+
+
+def count_warnings(
+    connection: duckdb.DuckDBPyConnection, table: RawTable, known: Known
+) -> list[tuple[Check, int, str]]:
+    """Rows that are used although something is wrong with them.
+
+    Parameters
+    ----------
+    connection : DuckDBPyConnection
+        With ``stage_<table>``, ``misplaced_<table>`` and ``ids``.
+    table : RawTable
+    known : Known
+
+    Returns
+    -------
+    list of (Check, int, str)
+        What is wrong, with how many rows, and the file and number of the first.
+    """
+    name, found = table.contract.name, []
+    checks = WARNINGS.get(name, ())
+    if not checks:
+        return []
+    filters = [f"FILTER ({known.fill(check.condition)})" for check in checks]
+    counts = ", ".join(f"count(*) {f}, min({ORDER}) {f}" for f in filters)
+    numbers = connection.execute(
+        f"SELECT {counts} FROM ({usable(name)}) s JOIN ids c ON c.raw_id = s.customer_id"
+    ).fetchone() or (0, None) * len(checks)
+    for check, rows, first in zip(checks, numbers[::2], numbers[1::2], strict=True):
+        if rows:
+            file, row = first >> 40, first & ((1 << 40) - 1)
+            found.append((check, int(rows), f"{table.files[file]}, row {row}"))
+    return found
 
 
 def usable(name: str, columns: str = "s.*") -> str:

@@ -29,6 +29,7 @@ _MINUTE = 60_000_000
 _CHEAPEST, _DEAREST = 300, 60_000
 _BIRTH_YEARS = ((1996, 2007), (1981, 1996), (1966, 1981), (1935, 1966))
 _ONLINE = 0.6
+_BRANDS = ("own", "known", "fine")
 
 
 def product_prices(config: EventsConfig) -> Ints:
@@ -38,7 +39,10 @@ def product_prices(config: EventsConfig) -> Ints:
 
 
 def products_table(config: EventsConfig) -> pa.Table:
-    """The product list: the same prices in every department, costs of 50 to 70 %."""
+    """The product list: the same prices in every department, costs of 50 to 70 %.
+
+    The brand is an attribute beside the columns of the contract: the dearer, the finer.
+    """
     prices = product_prices(config)
     rng = np.random.default_rng([config.seed, 2])
     n = len(prices)
@@ -51,6 +55,7 @@ def products_table(config: EventsConfig) -> pa.Table:
             "name": [f"{d.capitalize()} {j}" for d in DEPARTMENTS for j in numbers],
             "price": np.tile(prices, len(DEPARTMENTS)) / 100,
             "cost": np.round(share * prices / 100, 2).ravel(),
+            "brand": [_BRANDS[3 * j // n] for _ in DEPARTMENTS for j in range(n)],
         }
     )
 
