@@ -325,6 +325,19 @@ def test_logged_propensities(raw, process, columns, value):
     assert reason.startswith("the propensity is not a number above 0 and up to 1")
 
 
+@pytest.mark.parametrize("value", [None, "soon", "31.12.2025"])
+def test_times_of_assignment(raw, process, columns, value):
+    days = pd.Timestamp("2026-03-01") + pd.to_timedelta(np.arange(len(raw)) % 30, unit="D")
+    timed = raw.assign(at=days.strftime("%Y-%m-%dT%H:%M:%S+02:00"))
+    p = process(with_value(timed, "at", 4, value), columns={**columns, "assigned_at": "at"})
+    assert only_rejection(p)["reason"].startswith("the time of assignment is no ISO 8601 time")
+    expected = (days - pd.Timedelta(hours=2)).delete(3).astype("datetime64[us]")
+    assert p.observations["assigned_at"].tolist() == expected.tolist()
+    observations_schema.validate(p.observations)
+    typed = process(raw.assign(at=days), columns={**columns, "assigned_at": "at"})
+    assert typed.observations["assigned_at"].tolist() == days.tolist()
+
+
 def test_estimated_propensities_stay_above_their_floor(raw, process):
     rare = raw.copy()
     team = rare.index[rare["message"] == "team"]

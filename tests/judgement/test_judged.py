@@ -12,7 +12,13 @@ from pentathlon.decision import Prediction, SendingSettings
 from pentathlon.decision.rules import Screen
 from pentathlon.errors import DataError, EvaluationError
 from pentathlon.evaluation import IPS
-from pentathlon.judgement import Judged, Sending, judge_cross_fitted, judge_test_rows
+from pentathlon.judgement import (
+    Judged,
+    Sending,
+    judge_cross_fitted,
+    judge_rolling_origin,
+    judge_test_rows,
+)
 
 
 def test_a_table_holds_everything(judged: Judged) -> None:
@@ -121,6 +127,47 @@ def test_cross_fitted_engines_never_saw_the_rows_they_judge(retailer: Any) -> No
     best = np.array(["control", "control", "team", "team"])[engine]
     assert result.keys["decision"].tolist() == best.tolist()
     assert said[-1] == "fold 4/4: personalised ships"
+
+
+def test_rolling_engines_know_only_what_was_known_before(retailer: Any) -> None:
+    rng = np.random.default_rng(1)
+    start = np.datetime64("2026-01-01", "us")
+    days = rng.permutation(len(retailer.observations)) % 100
+    at = start + days.astype("timedelta64[D]").astype("timedelta64[us]")
+    observations = retailer.observations.assign(assigned_at=at)
+    fitted: list[tuple[pd.DataFrame, StubEngine]] = []
+
+    def refit(known: pd.DataFrame, model_input: pd.DataFrame) -> Any:
+        assert (known["customer_id"] == model_input["customer_id"]).all()
+        engine = StubEngine(retailer.messages, set(known["customer_id"]), len(fitted))
+        fitted.append((known, engine))
+        return engine
+
+    said: list[str] = []
+    result = judge_rolling_origin(observations, retailer.model_input, refit, 3, 10, said.append)
+    train = observations[observations["split"] == "train"].set_index("customer_id")
+    assert len(fitted) == 3
+    judged = result.keys.set_index("customer_id")
+    assert judged.index.is_unique
+    judged_at = train.loc[judged.index, "assigned_at"]
+    for number, (known, _) in enumerate(fitted):
+        first = judged_at[judged["fold"] == number].min()
+        # All that was known ten days after it was assigned, and nothing later.
+        expected = train.index[train["assigned_at"] + pd.Timedelta(days=10) <= first]
+        assert set(known["customer_id"]) == set(expected)
+        assert judged_at[judged["fold"] < number].max() < first if number else True
+    # A stretch judges as a whole, and but for the first every stretch does.
+    assert len(judged) == (train["assigned_at"] >= judged_at.min()).sum()
+    assert len(judged) > 0.7 * len(train)
+    order = train.index[train["assigned_at"] >= judged_at.min()]
+    assert judged.index.tolist() == order.tolist()
+    assert said[0].startswith("origin 1/3, 2026-01-")
+    assert said[-1] == "origin 3/3: personalised ships"
+
+
+def test_rolling_origin_needs_times(retailer: Any) -> None:
+    with pytest.raises(EvaluationError, match=r"data_processing\.columns\.assigned_at"):
+        judge_rolling_origin(retailer.observations, retailer.model_input, pytest.fail, 3, 10)
 
 
 def test_three_folds_are_too_few_to_judge_on(retailer: Any) -> None:

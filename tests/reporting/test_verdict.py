@@ -146,6 +146,12 @@ def test_cross_fitted_numbers_are_those_of_the_recipe(small_run, say):
     )
 
 
+def test_rolling_numbers_are_those_of_the_recipe_as_time_went_on(small_run, say):
+    _, text = say(scheme="rolling_origin")
+    assert "refitted on what was known before" in text["evidence"]
+    assert "early refits knew less than what ships now" in text["evidence"]
+
+
 def test_alarms_are_counted_and_named(small_run):
     one = small_run.results(alarms=["send swim: IPS - AIPW = 0.1, 3.0 standard errors"])
     assert alarm_sentence(one).startswith("1 alarm: ")

@@ -31,7 +31,7 @@ class ProcessedFile:
     observations : DataFrame
         One row per assigned message: ``customer_id``, ``message``, ``propensity``,
         ``response``, ``order_value``, ``split``, ``fold``, ``sampling_weight``,
-        ``natural_rate``.
+        ``natural_rate``, and ``assigned_at`` (UTC) where the file has it.
     customers : DataFrame
         One row per customer: ``customer_id`` and the features.
     rejected_rows : DataFrame
@@ -133,6 +133,7 @@ def process_customer_file(
             "fold": fold,
             "sampling_weight": weight,
             "natural_rate": rows["natural_rate"].to_numpy(dtype=np.bool_),
+            **({"assigned_at": rows["assigned_at"]} if "assigned_at" in rows else {}),
         }
     )
     customers = (

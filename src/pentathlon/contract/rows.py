@@ -62,7 +62,8 @@ class RowReader:
         DataFrame, n rows
             ``customer_id``, ``message`` (its column among the messages), ``response``,
             ``order_value``, ``split`` (empty where the file does not say), ``natural_rate``,
-            ``propensity`` (NaN unless logged) and the features, with missing values where
+            ``propensity`` (NaN unless logged), ``assigned_at`` (where the file has it) and the
+            features, with missing values where
             they are to be imputed. Rows in quarantine hold arbitrary values.
         """
         response = self._response()
@@ -76,6 +77,7 @@ class RowReader:
                 "split": self._split(natural),
                 "natural_rate": natural,
                 "propensity": self._propensity(),
+                **self._assigned_at(),
                 **{name: self._number(name) for name in self._features.numeric},
                 **{name: self._category(name) for name in self._features.categorical},
                 **{name: self._number(name) for name in self._features.counts.values()},
@@ -174,6 +176,17 @@ class RowReader:
         valid = (value > 0) & (value <= 1)
         self._reject(~valid, "the propensity is not a number above 0 and up to 1", "propensity")
         return value
+
+    def _assigned_at(self) -> dict[str, pd.Series]:
+        key = "assigned_at"
+        if key not in self._columns:
+            return {}
+        raw = self._raw[self._columns[key]]
+        if not pd.api.types.is_datetime64_any_dtype(raw):
+            raw = text(raw, self._missing)
+        when = pd.to_datetime(raw, errors="coerce", utc=True, format="ISO8601")
+        self._reject(when.isna().to_numpy(), "the time of assignment is no ISO 8601 time", key)
+        return {key: when.dt.tz_localize(None).astype("datetime64[us]").reset_index(drop=True)}
 
     def _number(self, name: str) -> NDArray[np.float64]:
         value, not_a_number = numbers(self._raw[self._columns[name]], self._missing)

@@ -49,6 +49,8 @@ class RoleColumns(_Rules):
         Logged probability of the message that was sent.
     representative : str or None
         Flag of rows drawn at the population's response rate.
+    assigned_at : str or None
+        When the message was assigned; evaluation may then go along in time.
     """
 
     customer_id: str | None
@@ -58,6 +60,7 @@ class RoleColumns(_Rules):
     split: str | None = None
     propensity: str | None = None
     representative: str | None = None
+    assigned_at: str | None = None
 
     @model_validator(mode="after")
     def _distinct(self) -> RoleColumns:

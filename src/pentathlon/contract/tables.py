@@ -62,6 +62,7 @@ observations_schema = pa.DataFrameSchema(
             "float64", [pa.Check.greater_than(0), pa.Check.less_than(float("inf"))]
         ),
         "natural_rate": pa.Column("bool"),
+        "assigned_at": pa.Column("datetime64[us]", required=False),
     },
     checks=[
         pa.Check(_value_without_response, error="an order value if and only if a response"),

@@ -5,7 +5,8 @@ package puts the two together.
 """
 
 from pentathlon.judgement.comparison import PolicyComparison, compare_policies
-from pentathlon.judgement.judged import Judged, Sending, judge_cross_fitted, judge_test_rows
+from pentathlon.judgement.judged import Judged, Sending, judge_test_rows
+from pentathlon.judgement.refitted import judge_cross_fitted, judge_rolling_origin
 from pentathlon.judgement.settings import CampaignSettings, EvaluationSettings
 from pentathlon.judgement.truth import compare_with_truth
 
@@ -18,5 +19,6 @@ __all__ = [
     "compare_policies",
     "compare_with_truth",
     "judge_cross_fitted",
+    "judge_rolling_origin",
     "judge_test_rows",
 ]

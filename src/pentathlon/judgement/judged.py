@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,9 +16,6 @@ from pentathlon.decision.plan import make_plan
 from pentathlon.decision.rules import Screen
 from pentathlon.errors import DataError, EvaluationError
 from pentathlon.evaluation import LoggedOutcomes, customer_clusters
-from pentathlon.models.training import Report, silent
-
-Refit = Callable[[pd.DataFrame, pd.DataFrame], DecisionEngine]
 
 FUSION = "fusion"
 ORDER_VALUE = "order_value"
@@ -242,77 +239,16 @@ def judge_test_rows(
             "There are no test rows to judge on: set data_processing.split.test_share above 0, "
             "or evaluation.scheme to cross_fitted."
         )
-    return _judge(engine, observations[test], model_input[test], sending)
+    return judge_rows(engine, observations[test], model_input[test], sending)
 
 
-def judge_cross_fitted(
-    observations: pd.DataFrame,
-    model_input: pd.DataFrame,
-    refit: Refit,
-    report: Report = silent,
-    sending: Sending | None = None,
-) -> Judged:
-    """Refit the whole recipe without each fold and let it decide for that fold's customers.
-
-    Tuning, fusion, shrinkage and gate are all repeated, so every row is judged by parties that
-    never saw it, and every row judges.
-
-    Parameters
-    ----------
-    observations, model_input : DataFrame, n rows
-        Training rows are judged; test rows, if any, are left alone.
-    refit : callable
-        Makes the engine that ships from the observations and model input it is given.
-    report : callable
-    sending : Sending, optional
-        Rules and limits; none by default.
-
-    Returns
-    -------
-    Judged, in the order of the observations
-    """
-    train = (observations["split"] == "train").to_numpy()
-    observations, model_input = observations[train], model_input[train]
-    fold = observations["fold"].to_numpy()
-    folds = np.unique(fold)
-    if len(folds) < 4:
-        raise EvaluationError(
-            "Cross-fitted evaluation needs at least four folds: one to judge, one to cross-fit "
-            "within, two to cross-fit order values within that. "
-            f"data_processing.n_folds gave {len(folds)}."
-        )
-    parts: list[Judged] = []
-    positions: list[NDArray[np.int64]] = []
-    for number, held_out in enumerate(folds):
-        inside, outside = fold != held_out, fold == held_out
-        report(f"fold {number + 1}/{len(folds)}: refitting the whole recipe without it")
-        engine = refit(observations[inside], model_input[inside])
-        part = _judge(engine, observations[outside], model_input[outside], sending)
-        report(f"fold {number + 1}/{len(folds)}: {engine.policy} ships")
-        parts.append(part)
-        positions.append(np.flatnonzero(outside))
-    order = np.argsort(np.concatenate(positions))
-
-    def joined(arrays: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-        return np.concatenate(arrays)[order]
-
-    return Judged(
-        keys=pd.concat([p.keys for p in parts]).iloc[order].reset_index(drop=True),
-        probabilities={
-            name: joined([p.probabilities[name] for p in parts]) for name in parts[0].probabilities
-        },
-        order_values=joined([p.order_values for p in parts]),
-        profit=joined([p.profit for p in parts]),
-        messages=parts[0].messages,
-    )
-
-
-def _judge(
+def judge_rows(
     engine: DecisionEngine,
     observations: pd.DataFrame,
     model_input: pd.DataFrame,
-    sending: Sending | None,
+    sending: Sending | None = None,
 ) -> Judged:
+    """Let an engine decide for rows, whoever they are; see :func:`judge_test_rows`."""
     prediction = engine.predict(model_input)
     names = np.array(engine.messages.names, dtype=object)
     keys = observations[list(_KEYS)].reset_index(drop=True)

@@ -13,9 +13,16 @@ class EvaluationSettings(BaseModel):
 
     Attributes
     ----------
-    scheme : {"test", "cross_fitted"}
+    scheme : {"test", "cross_fitted", "rolling_origin"}
         ``test`` judges on the test rows. ``cross_fitted`` refits the whole recipe without each
-        fold and judges it there, so that every row judges; for small data.
+        fold and judges it there, so that every row judges; for small data. ``rolling_origin``
+        refits it at several moments on what was known then and judges it on what came after;
+        for logs that span months.
+    origins : int
+        Moments of ``rolling_origin``.
+    outcome_days : int
+        Days after which an assignment's outcome is known, for ``rolling_origin``; the window in
+        which orders count, and returns are waited for.
     confidence : float
         Of every interval, two-sided.
     cap_quantile : float
@@ -27,7 +34,9 @@ class EvaluationSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    scheme: Literal["test", "cross_fitted"] = "test"
+    scheme: Literal["test", "cross_fitted", "rolling_origin"] = "test"
+    origins: Annotated[int, Field(ge=1, le=20)] = 3
+    outcome_days: Annotated[int, Field(ge=0)] = 28
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     cap_quantile: Annotated[float, Field(gt=0.5, lt=1)] = 0.99
     max_unreached_share: Annotated[float, Field(ge=0, lt=1)] = 0.05

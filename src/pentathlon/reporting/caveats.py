@@ -114,7 +114,7 @@ def _many(results: Results) -> str:
         "highest supported value among them is itself optimistic"
     )
     many += _after_correction(results)
-    if results.cross_fitted:
+    if results.refitted:
         return (
             f"{many}, and the best single message was found on the customers that also judge it, "
             "which flatters it a little."

@@ -123,9 +123,9 @@ class Results:
         return constant_name(str(self.policy_choice["best_constant"]))
 
     @property
-    def cross_fitted(self) -> bool:
-        """Whether every training row was judged by a recipe refitted without its fold."""
-        return self.settings.evaluation.scheme == "cross_fitted"
+    def refitted(self) -> bool:
+        """Whether rows were judged by recipes refitted without them, not by what ships."""
+        return self.settings.evaluation.scheme != "test"
 
     @property
     def confidence(self) -> str:
@@ -152,7 +152,7 @@ class Results:
         found = []
         for alarm in self.policy_summary["alarms"]:
             policy, _, what = str(alarm).rpartition(": ")
-            if policy == self.ships and not self.cross_fitted:
+            if policy == self.ships and not self.refitted:
                 policy = labels.SHIPPED
             if (policy, what) not in found:
                 found.append((policy, what))
@@ -161,7 +161,7 @@ class Results:
     @property
     def compared_policies(self) -> int:
         """How many policies are compared, one that ships counted once."""
-        return len(self.policy_values) - (0 if self.cross_fitted else 1)
+        return len(self.policy_values) - (0 if self.refitted else 1)
 
     @cached_property
     def policies(self) -> dict[str, Record]:

@@ -104,7 +104,7 @@ def honesty_sentences(results: Results) -> list[str]:
 
 def _policies(results: Results) -> Section:
     extra = []
-    if not results.personalised_ships or results.cross_fitted:
+    if not results.personalised_ships or results.refitted:
         extra = [tables.gains(results, labels.PERSONALISED, "The personalised policy")]
     return Section(
         "policies",
@@ -351,11 +351,13 @@ def _order_values(results: Results) -> Section:
 
 def _reproduce(results: Results) -> Section:
     settings = results.settings
-    scheme = (
-        "cross-fitted: the recipe refitted without each fold"
-        if results.cross_fitted
-        else "test rows"
-    )
+    evaluation = settings.evaluation
+    scheme = {
+        "test": "test rows",
+        "cross_fitted": "cross-fitted: the recipe refitted without each fold",
+        "rolling_origin": f"rolling origin: the recipe refitted at {evaluation.origins} moments "
+        "on what was known then",
+    }[evaluation.scheme]
     rows = [
         ["Pentathlon", __version__],
         ["Seed", str(settings.randomness.seed)],

@@ -217,7 +217,14 @@ def _comparison(gain: Record, baseline: str, results: Results) -> str:
 
 def _evidence(results: Results) -> str:
     rows = number(results.judged_customers)
-    if results.cross_fitted:
+    if results.settings.evaluation.scheme == "rolling_origin":
+        return (
+            f"Judged on {rows} customers, each by a recipe refitted on what was known before their "
+            "message was assigned: tuning, fusion and the choice of the policy included. The "
+            "numbers are those of the recipe as time went on; early refits knew less than what "
+            "ships now."
+        )
+    if results.refitted:
         return (
             f"Judged on {rows} customers, each by a recipe refitted without them: tuning, fusion "
             "and the choice of the policy included. The numbers are those of the recipe; the "

@@ -16,6 +16,7 @@ from pentathlon.judgement import (
     compare_policies,
     compare_with_truth,
     judge_cross_fitted,
+    judge_rolling_origin,
     judge_test_rows,
 )
 from pentathlon.judgement.judged import FUSION
@@ -53,11 +54,11 @@ def judge(
     ----------
     observations, model_input : DataFrame, n rows
     decision_engine : DecisionEngine
-        Decides for test rows; cross-fitted evaluation makes its own, one per fold.
+        Decides for test rows; cross-fitted and rolling-origin evaluation make their own.
     screened_customers : DataFrame
         What rules say; decisions are judged within rules and limits.
     messages, features, evaluation, order_value, fusion, decision, randomness, *training
-        The parameters of every step, which cross-fitted evaluation repeats.
+        The parameters of every step, which these evaluations repeat.
 
     Returns
     -------
@@ -82,7 +83,13 @@ def judge(
         def refit(observations: pd.DataFrame, model_input: pd.DataFrame) -> DecisionEngine:
             return fit_recipe(observations, model_input, features, message_set, recipe).engine
 
-        judged = judge_cross_fitted(observations, model_input, refit, logger.info, sending)
+        if evaluation.scheme == "cross_fitted":
+            judged = judge_cross_fitted(observations, model_input, refit, logger.info, sending)
+        else:
+            judged = judge_rolling_origin(
+                *(observations, model_input, refit, evaluation.origins, evaluation.outcome_days),
+                *(logger.info, sending),
+            )
     return judged.to_table(), judged.policy_scores()
 
 
