@@ -56,9 +56,9 @@ def register_pipelines() -> dict[str, Pipeline]:
         "data_processing": Pipeline(
             stages["data_processing"], inputs={"raw_customers": "moment_observations"}
         ),
-        # Whoever has not consented, or has opted out, is on the list already.
+        # Whoever has not consented, or has opted out, is on the list beside the retailer's own.
         "decision": Pipeline(
-            stages["decision"], inputs={"suppression_list": "suppressed_customers"}
+            stages["decision"], inputs={"suppression_list": "unmailable_customers"}
         ),
     }
     nightly = scoring.create_pipeline()
@@ -66,7 +66,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         nightly,
         inputs={
             "customers_to_score": "moment_customers",
-            "suppression_list": "suppressed_customers",
+            "suppression_list": "unmailable_customers",
         },
     )
     as_of = moments.create_pipeline()

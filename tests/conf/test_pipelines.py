@@ -187,6 +187,9 @@ def test_each_model_is_configured_in_each_environment(conf, env):
 
 
 def test_nobody_without_consent_is_mailed_where_a_retailer_has_events(registry):
-    screen = next(n for n in registry["from_events"].nodes if n.name == "decision.screen")
-    assert "suppressed_customers" in screen.inputs
-    assert "suppression_list" not in screen.inputs
+    nodes = {n.name: n for n in registry["from_events"].nodes}
+    for name in ("decision.screen", "scoring.score"):
+        assert "unmailable_customers" in nodes[name].inputs
+        assert "suppression_list" not in nodes[name].inputs
+    joined = nodes["moments.list_unmailable"]
+    assert joined.inputs == ["suppressed_customers", "suppression_list"]

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -52,13 +54,33 @@ def test_raw_tables_become_decisions_about_everybody_as_of_now(
 ):
     root = tmp_path / "data"
     params = f"data_root={root},randomness.threads=1"
-    simulated, decided = run_all(
-        f"--pipelines simulate_events --env test --params {params}",
+    (simulated,) = run_all(f"--pipelines simulate_events --env test --params {params}")
+    simulated.checked()
+    people = pd.read_parquet(root / "01_raw/simulated/events/customers")
+    consenting = people[people["consented_at"].notna() & people["opted_out_at"].isna()]
+    own = pd.DataFrame({"customer_id": consenting["customer_id"].iloc[:20].astype("str")})
+    own.to_csv(tmp_path / "own.csv", index=False)
+    pseudonymised = subprocess.run(
+        [
+            *(sys.executable, "-m", "pentathlon", "privacy", "pseudonymise", "--env", "test"),
+            *(str(tmp_path / "own.csv"), str(root / "01_raw" / "suppression_list.csv")),
+        ],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert pseudonymised.returncode == 0, pseudonymised.stderr
+    (decided,) = run_all(
         f"--pipelines from_events --env events --conf-source {settings_for_events} "
         f"--params {params},raw_events={root}/01_raw/simulated/events",
     )
-    simulated.checked()
     decided.checked()
+    unwilling = pd.read_csv(root / "01_raw" / "suppression_list.csv", dtype="str")["customer_id"]
+    sent = pd.read_parquet(root / "07_model_output/scored/decisions").set_index("customer_id")
+    assert unwilling.isin(sent.index).sum() == 20
+    assert set(sent.loc[unwilling, "message"]) == {"control"}
+    assert sent.loc[unwilling, "removed"].str.contains("suppression list").all()
     observed = pd.read_parquet(next((root / "03_primary/observations.parquet").glob("*/*.parquet")))
     assert set(observed["split"]) == {"train", "test"}
     summary = json.loads(next((root / "08_reporting/scoring_summary.json").glob("*/*")).read_text())

@@ -91,6 +91,30 @@ def make_customers(
     return TableFolder(made.folder, temporary=True)
 
 
+def list_unmailable(
+    suppressed_customers: pd.DataFrame, suppression_list: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Join customers without consent and those on the retailer's own suppression list.
+
+    Parameters
+    ----------
+    suppressed_customers : DataFrame
+        ``customer_id`` and ``reason``.
+    suppression_list : DataFrame or None
+        ``customer_id``, pseudonyms as the clean tables have them; other columns are left out.
+
+    Returns
+    -------
+    DataFrame
+        ``customer_id`` (once each) and ``reason``.
+    """
+    if suppression_list is None:
+        return suppressed_customers
+    listed = pd.DataFrame({"customer_id": suppression_list["customer_id"].astype("str")})
+    both = pd.concat([suppressed_customers, listed.assign(reason="suppression list")])
+    return both.drop_duplicates("customer_id").reset_index(drop=True)
+
+
 def describe_features(
     customers: TableFolder, messages: MessagesParams, params: MomentsParams
 ) -> tuple[pd.DataFrame, str]:

@@ -6,7 +6,12 @@ from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
-from pentathlon.pipelines.moments.nodes import describe_features, make_customers, make_observations
+from pentathlon.pipelines.moments.nodes import (
+    describe_features,
+    list_unmailable,
+    make_customers,
+    make_observations,
+)
 
 TABLES = ["clean_customers", "clean_transactions", "clean_sessions", "clean_email_log"]
 
@@ -17,8 +22,8 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
     Returns
     -------
     Pipeline
-        From ``clean_<table>`` to ``moment_observations``, ``moment_customers`` and the
-        feature dictionary.
+        From ``clean_<table>`` to ``moment_observations``, ``moment_customers``,
+        ``unmailable_customers`` and the feature dictionary.
     """
     return Pipeline(
         [
@@ -34,6 +39,13 @@ def create_pipeline(**kwargs: Any) -> Pipeline:
                 inputs=[*TABLES, "suppressed_customers", "params:messages", "params:moments"],
                 outputs="moment_customers",
                 name="make_customers",
+                namespace="moments",
+            ),
+            Node(
+                list_unmailable,
+                inputs=["suppressed_customers", "suppression_list"],
+                outputs="unmailable_customers",
+                name="list_unmailable",
                 namespace="moments",
             ),
             Node(
