@@ -8,7 +8,7 @@ RUN ?=
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast viz viz-build lint format lock clean
+.PHONY: help install run test test-fast viz viz-build docs lint format lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ viz: $(STAMP) ## Open the lineage in a browser
 
 viz-build: $(STAMP) ## Build the lineage as a static site in build/
 	$(BIN)/kedro viz build
+
+docs: $(STAMP) ## Build the documentation as a site in build/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 lint: $(STAMP) ## Check style, types and layering
 	$(BIN)/ruff check .

@@ -202,7 +202,67 @@ def test_benchmarks_that_are_named_exist():
             assert (ROOT / script).is_file(), f"{name(page)}: {script}"
 
 
+# --- the site
+
+
+def test_the_site_builds_without_a_warning(tmp_path):
+    """Links, anchors, the table of contents and every docstring that a page asks for."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path / "site"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    built = (tmp_path / "site" / "reference" / "python" / "engine.html").read_text("utf-8")
+    for documented in (
+        "decision.DecisionEngine.decide",
+        "contract.MessageSet",
+        "models.Validation",
+    ):
+        assert f'id="pentathlon.{documented}"' in built
+    front = (tmp_path / "site" / "readme.html").read_text("utf-8")
+    assert 'href="tutorials/first-run.html"' in front
+
+
 # --- reference
+
+
+def options(command: click.Command) -> set[str]:
+    """Long names of the options of a command."""
+    named = (p for p in command.params if p.param_type_name == "option")
+    return {max(option.opts, key=len) for option in named}
+
+
+def test_every_command_and_option_is_documented():
+    page = text(ROOT / "docs" / "reference" / "commands.md")
+    sections = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", page, flags=re.M | re.S))
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert command is not None
+        if name == "run":
+            from kedro.framework.cli.project import run as kedro_run
+
+            missing = {
+                option
+                for option in options(command) - options(kedro_run)
+                if f"`{option}`" not in sections["kedro run"]
+            }
+            assert not missing
+            continue
+        told = sections[f"python -m pentathlon {name}"]
+        parts = command.commands.items() if isinstance(command, click.Group) else [("", command)]
+        for part, one in parts:
+            assert f"`{name} {part}`" in told or not part
+            row = next((r for r in told.splitlines() if f"`{name} {part}`" in r), told)
+            assert not {o for o in options(one) if f"`{o}`" not in row}, f"{name} {part}"
+
+
+def test_every_pipeline_is_documented(registry):
+    page = text(ROOT / "docs" / "reference" / "commands.md")
+    assert not {name for name in registry if f"`{name}`" not in page}
 
 
 def keys(value: Any, above: str = "") -> set[str]:
@@ -502,6 +562,7 @@ def test_the_readmes_figures_are_those_of_the_results(tmp_path):
     script = ROOT / "benchmarks" / "readme_figures.py"
     assert subprocess.run([sys.executable, script, "--check"], check=False).returncode == 0
     # A figure that somebody types over is seen.
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
     copy = tmp_path / "benchmarks"
     copy.mkdir()
     shutil.copy(script, copy)

@@ -155,3 +155,26 @@ def test_default_roots_are_data_and_its_folders_with_runs(root):
     (root / "01_raw").mkdir()
     (project / "notebooks").mkdir()
     assert default_roots(project / "notebooks") == [root, root / "case"]
+
+
+def test_a_file_tells_which_run_wrote_it_wherever_it_lies_now(root, tmp_path):
+    for number in (1, 2):
+        run_id = f"2026-01-0{number}T10.00.00.000Z"
+        report = root / "08_reporting/report.html" / run_id / "report.html"
+        report.parent.mkdir(parents=True)
+        report.write_text(f"<p>{number}</p>")
+        path = root / "08_reporting/runs" / f"{run_id}.json"
+        entry = json.loads(path.read_text())
+        shown = f"{{data_root}}/08_reporting/report.html/{run_id}/report.html"
+        entry["datasets"]["written"]["report"] = {"version": run_id, "path": shown}
+        path.write_text(json.dumps(entry))
+    forwarded = tmp_path / "for the board.html"
+    forwarded.write_text("<p>1</p>")
+    found = invoke(root, "--of", str(forwarded), "--json")
+    assert json.loads(found.output)["id"] == "2026-01-01T10.00.00.000Z"
+    forwarded.write_text("<p>3</p>")  # as long as the others
+    unknown = invoke(root, "--of", str(forwarded))
+    assert unknown.exit_code == 2
+    assert "wrote what is in" in unknown.output
+    assert "Name other places with --data-root" in unknown.output
+    assert "There is no file" in invoke(root, "--of", str(tmp_path / "gone.html")).output

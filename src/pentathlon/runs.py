@@ -12,6 +12,7 @@ import click
 
 from pentathlon.hooks import fragments
 from pentathlon.hooks.places import PARTS_FOLDER, RUNS_FOLDER
+from pentathlon.hooks.provenance import sha256
 
 Manifest = dict[str, Any]
 
@@ -84,6 +85,41 @@ def pick(runs: Sequence[Manifest], name: str) -> Manifest:
         raise UnknownRunError(f"No run has the id '{name}'.{newest}")
     several = ", ".join(run["id"] for run in matches[:5])
     raise UnknownRunError(f"'{name}' could be any of {len(matches)} runs: {several}.")
+
+
+def made_by(runs: Sequence[Manifest], data_roots: Sequence[Path], file: Path) -> Manifest:
+    """Find the run that wrote a file, by what is in it; it may have been moved or renamed.
+
+    Parameters
+    ----------
+    runs
+        Manifests, the newest first.
+    data_roots
+        Where datasets that the manifests speak of lie.
+    file
+        A report, a table: anything that a run wrote as one file, or a copy of it.
+
+    Raises
+    ------
+    UnknownRunError
+        If there is no such file, or none of what the runs wrote, and is still there, has the
+        same content.
+    """
+    if not file.is_file():
+        raise UnknownRunError(f"There is no file {file}.")
+    size, content = file.stat().st_size, sha256(file)
+    for run in runs:
+        for entry in run.get("datasets", {}).get("written", {}).values():
+            if Path(entry["path"]).suffix != file.suffix:
+                continue
+            for root in data_roots:
+                path = Path(str(entry["path"]).replace("{data_root}", str(root)))
+                if path.is_file() and path.stat().st_size == size and sha256(path) == content:
+                    return run
+    raise UnknownRunError(
+        f"No run below {', '.join(str(root) for root in data_roots)} wrote what is in {file}, or "
+        "what it wrote is gone. Name other places with --data-root."
+    )
 
 
 def flatten(value: Any, path: str = "") -> dict[str, Any]:
@@ -301,6 +337,12 @@ def default_roots(folder: Path) -> list[Path]:
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @click.option("--compare", "pair", nargs=2, metavar="A B", help="Compare two runs.")
 @click.option(
+    "--of",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Show the run that wrote this file, or the original of this copy.",
+)
+@click.option(
     "--data-root",
     "data_roots",
     multiple=True,
@@ -312,6 +354,7 @@ def default_roots(folder: Path) -> list[Path]:
 def runs(
     ids: tuple[str, ...],
     pair: tuple[str, str] | None,
+    file: Path | None,
     data_roots: tuple[Path, ...],
     limit: int,
     as_json: bool,
@@ -320,8 +363,11 @@ def runs(
 
     An ID may be cut short as long as it is unique; 'latest' and 'previous' are ids too.
     """
-    found = find_runs(data_roots or default_roots(Path.cwd()))
+    roots = data_roots or tuple(default_roots(Path.cwd()))
+    found = find_runs(roots)
     chosen = [pick(found, name) for name in (*ids, *(pair or ()))]
+    if file is not None:
+        chosen.append(made_by(found, roots, file))
     if not chosen:
         result: Any = found[:limit]
         lines = _listing(result) if found else iter(["No runs yet."])
