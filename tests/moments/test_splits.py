@@ -55,3 +55,19 @@ def test_rolling_folds_of_evenly_spaced_rows():
 def test_too_many_folds_for_the_log_are_refused():
     with pytest.raises(DataError, match="fewer folds"):
         rolling_origin(np.zeros(30, dtype=int), 3, horizon=1)
+
+
+def test_rolling_over_campaign_days_waits_until_outcomes_are_known():
+    moments = np.repeat([0, 45, 90], 100).astype(np.int64)
+    first, second = rolling_origin(moments, 2, 20)
+    assert (first.start, second.start) == (45, 90)
+    assert (len(first.train), len(first.test)) == (100, 100)
+    assert (len(second.train), len(second.test)) == (200, 100)
+    with pytest.raises(DataError, match="cannot be divided 3 times"):
+        rolling_origin(moments, 3, 20)
+
+
+def test_rolling_over_a_short_log_waits_until_outcomes_are_known():
+    folds = rolling_origin(np.arange(100, dtype=np.int64), 3, 28)
+    assert [fold.start for fold in folds] == [39, 50, 75]
+    assert [len(fold.train) for fold in folds] == [12, 23, 48]

@@ -73,6 +73,8 @@ def rolling_origin(moments: NDArray[np.int64], n_folds: int, horizon: int) -> li
     Rolling-origin evaluation (Tashman, 2000, Out-of-sample tests of forecasting accuracy): the
     rows are cut by time into ``n_folds + 1`` stretches of about the same number of rows; fold
     ``k`` judges stretch ``k + 1`` and trains on all rows whose outcome was known at its start.
+    Where a log is short or consists of a few busy days, a start is put off until the outcomes of
+    half a stretch's rows are known.
 
     Parameters
     ----------
@@ -94,7 +96,11 @@ def rolling_origin(moments: NDArray[np.int64], n_folds: int, horizon: int) -> li
     """
     ordered = np.sort(moments)
     at = [len(ordered) * k // (n_folds + 1) for k in range(1, n_folds + 1)]
-    starts = [int(ordered[i]) for i in at] if len(ordered) else []
+    starts: list[int] = []
+    if len(ordered):
+        earliest = ordered[max(len(ordered) // (2 * (n_folds + 1)), 1) - 1] + horizon
+        later = [np.searchsorted(ordered, max(ordered[i], earliest)) for i in at]
+        starts = sorted({int(ordered[i]) for i in later if i < len(ordered)})
     folds = []
     for k, start in enumerate(starts):
         until = starts[k + 1] if k + 1 < len(starts) else np.iinfo(np.int64).max
