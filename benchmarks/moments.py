@@ -4,9 +4,13 @@
     python benchmarks/moments.py as_of --customers 1000000 --rows 400000
     python benchmarks/moments.py now pandas --customers 200000
     python benchmarks/moments.py many pandas --customers 5000 --moments 100
+    python benchmarks/moments.py observations --customers 2000000
 
-Each customer has 12 order lines, 12 sessions and 4 e-mails on average. Memory is the peak
-resident size of the process; tables are made beforehand, by another.
+``now`` and ``as_of`` compute features; ``observations`` is all of the node that makes training
+rows: which assignments have a complete window, one drawn of each customer, outcomes with returns,
+the division in time, features, one table. Each customer has 12 order lines, 12 sessions and 4
+e-mails on average. Memory is the peak resident size of the process; tables are made beforehand, by
+another.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ RESULTS = PROJECT / "benchmarks" / "results"
 DEPARTMENTS = ("endurance", "strength", "water", "team", "backcountry", "racquet")
 NOW = "2026-01-01"
 DAYS = 730
+ENGINE = ("now", "as_of", "many")
 LISTED = ", ".join(f"'{name}'" for name in DEPARTMENTS)
 
 TABLES = {
@@ -165,6 +170,41 @@ def engine(what: str, arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def observations(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Training rows from the clean tables to the file that the engine reads."""
+    from pentathlon.moments.assemble import assemble_observations, load_parts
+
+    settings, features = declared()
+    folders = make_tables_apart(arguments)
+    database = settings.database.model_copy(
+        update={"memory_gib": arguments.memory_gib, "threads": arguments.threads}
+    )
+    settings = settings.model_copy(update={"database": database})
+    scratch = arguments.folder / "observations"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    started, cpu = time.perf_counter(), time.process_time()
+    made = assemble_observations(folders, features, settings, scratch)
+    assembled, peak = time.perf_counter() - started, peak_gib()
+    load_parts(made.folder).to_parquet(scratch / "moment_observations.parquet")
+    return {
+        "what": "observations",
+        "customers": arguments.customers,
+        "rows": made.summary["observations"],
+        "assignments": made.summary["assignments"],
+        "features": len(features),
+        "threads": arguments.threads,
+        "memory_limit_gib": arguments.memory_gib,
+        "passes": made.summary["effort"]["passes"],
+        "seconds": round(time.perf_counter() - started, 1),
+        "seconds_until_assembled": round(assembled, 1),
+        "cpu_seconds": round(time.process_time() - cpu, 1),
+        "peak_resident_gib": round(peak_gib(), 2),
+        "peak_resident_gib_until_assembled": round(peak, 2),
+        "spilled_gib": round(made.summary["effort"]["spilled"] / 2**30, 2),
+    }
+
+
 def pandas_beside(arguments: argparse.Namespace) -> dict[str, Any]:
     """The same features by careful pandas, of the moments that the engine had right before."""
     import numpy as np
@@ -218,7 +258,7 @@ def peak_gib() -> float:
 def main() -> None:
     """Measure and add to the results, each thing in a process of its own, for its own peak."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", nargs="+", choices=["now", "as_of", "many", "pandas"])
+    parser.add_argument("what", nargs="+", choices=[*ENGINE, "observations", "pandas"])
     parser.add_argument("--beside", default="now", help="what pandas is held against")
     parser.add_argument("--customers", type=int, default=200_000)
     parser.add_argument("--rows", type=int, default=80_000, help="moments of as_of")
@@ -243,6 +283,8 @@ def main() -> None:
         for one in held:
             if alike.items() <= one.items():
                 result["times_as_long"] = round(result["seconds"] / one["seconds"], 1)
+    elif arguments.what == "observations":
+        result = observations(arguments)
     else:
         result = engine(arguments.what, arguments)
     result["load_average"] = round(os.getloadavg()[0], 1)

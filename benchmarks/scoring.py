@@ -11,6 +11,7 @@ and a loop over customers, both on fewer customers and counted per customer.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import subprocess
 import sys
@@ -309,6 +310,108 @@ def _messages(forest: Any, design: Any, count: int, seconds: Any) -> float:
     return float(seconds(lambda: add_by_message(ensemble, design.base, match, out)))
 
 
+def hardware(engine_folder: Path, customers: Path, n: int) -> dict[str, float]:
+    """What the forest's walks ask of the machine, and what the machine gives.
+
+    Nodes that the walk of one message visits in all trees, and how many of these come before the
+    first split that is not the customer's own (walked once for all messages); nanoseconds of a
+    load that waits for the one before, alone and with eight such chains at a time, out of arrays
+    of several sizes; and the bandwidth of copying.
+    """
+    from pentathlon.features import build_features
+    from pentathlon.models.compiled import compiled
+    from pentathlon.models.compiled.ensemble import Layout
+    from pentathlon.models.compiled.readers import forest_ensemble
+
+    engine = load(engine_folder)
+    table = pd.read_parquet(sorted(customers.glob("*.parquet"))[0]).head(n)
+    design = engine.builder.transform(build_features(table, engine.columns))
+    model = engine.models["random_forest"]
+    n_base, n_match = design.base.shape[1], design.match.shape[2]
+    ensemble = forest_ensemble(model.estimator, Layout(n_base, design.n_messages, n_match))
+    fast = compiled(model)
+    fast.predict(design)
+    before = time.process_time()
+    fast.predict(design)
+    spent = time.process_time() - before
+    visits = shared = 0.0
+    for tree in model.estimator.estimators_:
+        own = _own(tree.tree_, n_base)
+        for k in range(design.n_messages):
+            path = tree.decision_path(design.under(k))
+            visits += path.nnz
+            shared += path[:, np.flatnonzero(own)].nnz
+    walks = n * design.n_messages
+    found = {
+        "forest_microseconds_a_customer": 1e6 * spent / n,
+        "visits_of_a_walk": visits / walks,
+        "of_these_shared": shared / walks,
+        "nanoseconds_a_visit_of_separate_walks": 1e9 * spent / visits,
+        "forest_mib": sum(
+            value.nbytes for value in vars(ensemble).values() if isinstance(value, np.ndarray)
+        )
+        / 2**20,
+    }
+    for kib in (32, 512, 4_096, 65_536):
+        for chains in (1, 8):
+            found[f"nanoseconds_a_load_{kib}_kib_{chains}"] = _chase(kib * 1024, chains)
+    source = np.ones(2**25)
+    target = np.empty_like(source)
+    np.copyto(target, source)
+    before = time.perf_counter()
+    np.copyto(target, source)
+    found["copied_gib_a_second"] = source.nbytes / 2**30 / (time.perf_counter() - before)
+    return found
+
+
+def _own(tree: Any, n_base: int) -> Any:
+    """Nodes above which there is no split but on the customer's own columns."""
+    own = np.zeros(tree.node_count, dtype=bool)
+    own[0] = True
+    for node in range(tree.node_count):  # children come after their parent
+        left, right = tree.children_left[node], tree.children_right[node]
+        if left >= 0:
+            own[left] = own[right] = own[node] and tree.feature[node] < n_base
+    return own
+
+
+def _chase(size: int, chains: int) -> float:
+    """Nanoseconds of a load whose address the load before it gives."""
+    import numba
+
+    length = size // 8
+    order = np.random.default_rng(1).permutation(length)
+    following = np.empty(length, dtype=np.int64)
+    following[order] = np.roll(order, 1)
+
+    @numba.njit
+    def run(following: Any, at: Any, steps: int) -> int:
+        for _ in range(steps):
+            for c in range(len(at)):
+                at[c] = following[at[c]]
+        return at[0]
+
+    @numba.njit
+    def one(following: Any, at: int, steps: int) -> int:
+        for _ in range(steps):
+            at = following[at]
+        return at
+
+    steps = 4_000_000
+    starts = order[:: max(length // chains, 1)][:chains].copy()
+
+    def work() -> None:
+        if chains == 1:
+            one(following, int(starts[0]), steps)
+        else:
+            run(following, starts, steps // chains)
+
+    work()
+    before = time.perf_counter()
+    work()
+    return 1e9 * (time.perf_counter() - before) / steps
+
+
 def in_a_process(*arguments: str) -> dict[str, Any]:
     """Run this file's command in a process of its own, for its memory to be its own."""
     done = subprocess.run(
@@ -318,7 +421,7 @@ def in_a_process(*arguments: str) -> dict[str, Any]:
     return result
 
 
-PARTS = ("runs", "beside", "stages", "growth")
+PARTS = ("runs", "beside", "stages", "growth", "hardware")
 
 
 def main() -> None:
@@ -336,7 +439,7 @@ def main() -> None:
 
     base = yaml.safe_load((ROOT / "conf/base/parameters.yml").read_text(encoding="utf-8"))
     messages, columns = MessageSet(base["messages"]), FeatureColumns(**base["features"])
-    engine = CACHE / "engine"
+    engine = CACHE / f"engine-{source_mark()}"
     if not (engine / "manifest.json").exists():
         fit_engine(engine, messages, columns)
     results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
@@ -352,10 +455,21 @@ def main() -> None:
         results["stages"] = stages(engine, customers, 65_536)
     if "growth" in arguments.parts:
         results["growth"] = growth(engine, customers, 20_000)
+    if "hardware" in arguments.parts:
+        results["hardware"] = hardware(engine, customers, 20_000)
     results = headline(results) | {k: results[k] for k in PARTS if k in results}
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(results, indent=1))
+
+
+def source_mark() -> str:
+    """Mark of the code that makes an engine, so that none is kept beyond it."""
+    digest = hashlib.sha256(repr(TUNED).encode())
+    for package in ("contract", "decision", "features", "fusion", "models", "simulation"):
+        for path in sorted((ROOT / "src" / "pentathlon" / package).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def measured_runs(engine: Path, sizes: list[int]) -> dict[str, Any]:
@@ -373,13 +487,16 @@ def measured_runs(engine: Path, sizes: list[int]) -> dict[str, Any]:
 
 def headline(results: dict[str, Any]) -> dict[str, Any]:
     """The figures that are promised."""
-    five = results.get("runs", {}).get("5000000", {})
+    runs = results.get("runs", {})
+    five, one, ten = (runs.get(n, {}) for n in ("5000000", "1000000", "10000000"))
     found = {
         "seconds_5m": five.get("seconds"),
         "processor_seconds_5m": five.get("processor_seconds"),
         "peak_mib_5m": five.get("peak_mib"),
         "threads": THREADS,
     }
+    if one and ten:
+        found["peak_10m_over_1m"] = ten["peak_mib"] / one["peak_mib"]
     if "beside" in results:
         wall = results["beside"]["microseconds_a_customer"]
         spent = results["beside"]["processor_microseconds_a_customer"]
