@@ -36,3 +36,21 @@ def test_unchanged_parts_of_the_project_are_skipped(run_all, make_results, tmp_p
     assert "enginee" in outcomes[4].errors
     assert len(results.manifests()) == 3, "explaining leaves no record of a run"
     assert str(tmp_path) not in json.dumps(second)
+
+
+def test_more_trials_of_one_model_rerun_that_model_alone(run_all, make_results, tmp_path):
+    root = tmp_path / "data"
+    fresh = (
+        "--env test --runner pentathlon.runners.FreshRunner "
+        f"--to-outputs xgboost_scores,logistic_regression_scores --params data_root={root}"
+    )
+    outcomes = run_all(fresh, f"{fresh},training.xgboost.n_trials=3", fresh)
+    for outcome in outcomes:
+        outcome.checked()
+    first, more, back = make_results(root).manifests()
+    of_both = {name.split(".")[1] for name in first["nodes"]["run"] if "training." in name}
+    assert of_both == {"xgboost", "logistic_regression"}
+    assert more["nodes"]["run"]
+    assert all(name.startswith("training.xgboost.") for name in more["nodes"]["run"])
+    # As many trials as at first are another parameter again, whatever the study has by now.
+    assert all(name.startswith("training.xgboost.") for name in back["nodes"]["run"])

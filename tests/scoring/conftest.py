@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import runpy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +80,15 @@ def folder(customers: pd.DataFrame, tmp_path: Path) -> Path:
     customers.iloc[250:500].to_parquet(place / "b.parquet")
     customers.iloc[500:].to_parquet(place / "day=2" / "c.parquet")
     return place
+
+
+@pytest.fixture
+def damage() -> Callable[[Path], None]:
+    """Leaves a Parquet file its footer, but none of its rows."""
+
+    def damaged(path: Path) -> None:
+        whole = path.read_bytes()
+        footer = int.from_bytes(whole[-8:-4], "little") + 8
+        path.write_bytes(whole[:4] + bytes(len(whole) - 4 - footer) + whole[-footer:])
+
+    return damaged

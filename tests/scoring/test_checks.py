@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from pentathlon.decision import DecisionEngine
-from pentathlon.decision.settings import SendingSettings
-from pentathlon.scoring import Reference, ScoredFolder, ScoringSettings, summarise
+from pentathlon.decision.settings import FREE, SendingSettings
+from pentathlon.scoring import BatchDecider, Reference, ScoredFolder, ScoringSettings, summarise
 from pentathlon.scoring.batch import DECISIONS
 from pentathlon.scoring.cleaning import columns_asked
 from pentathlon.scoring.parts import PartWriter, Stamp, stamp_of
@@ -22,11 +23,14 @@ REFERENCE = Reference(dict.fromkeys(SCORES, (1.0, 2.0)), dict.fromkeys(SCORES, (
 
 
 def scored_folder(place: Path, *parts: Counts, bad: dict[str, str] | None = None) -> ScoredFolder:
-    for i, counts in enumerate(parts):
-        with PartWriter(place / "decisions" / f"{i}.parquet", DECISIONS) as writer:
+    names = [f"{i}.parquet" for i in range(len(parts))]
+    for name, counts in zip(names, parts, strict=True):
+        with PartWriter(place / "decisions" / name, DECISIONS) as writer:
             writer.finish(Stamp("mark", counts))
     place.mkdir(exist_ok=True)
-    (place / "run.json").write_text(json.dumps({"rejected_partitions": bad or {}, "seconds": 1.0}))
+    made = dict.fromkeys(names, "mark")
+    account = {"rejected_partitions": bad or {}, "seconds": 1.0, "parts": made}
+    (place / "run.json").write_text(json.dumps(account))
     return ScoredFolder(place)
 
 
@@ -56,9 +60,23 @@ def test_training_customers_are_not_shifted_and_others_are(
     reference = Reference.of(engine, customers, 10_000, seed=1)
     assert Reference.from_dict(json.loads(json.dumps(reference.to_dict()))) == reference
     assert max(reference.shift({k: list(v) for k, v in reference.counts.items()}).values()) == 0
-    other = Reference.of(engine, customers.assign(income=5 * customers["income"]), 10_000, seed=1)
-    edges = reference.edges["expected_order_value"]
-    assert edges != other.edges["expected_order_value"]
+    alike = histograms(reference, engine, customers.iloc[::2])
+    assert 0 < max(reference.shift(alike).values()) < 0.1
+    rich = histograms(reference, engine, customers.assign(income=5 * customers["income"]))
+    assert reference.shift(rich)["expected_order_value"] > 1
+    young = customers.assign(age="young", freq_water=0, freq_team=0)
+    shift = reference.shift(histograms(reference, engine, young))
+    assert shift["purchase_probability"] > 1
+    assert shift["best_expected_profit"] > 0.25
+
+
+def histograms(
+    reference: Reference, engine: DecisionEngine, customers: pd.DataFrame
+) -> dict[str, list[int]]:
+    """Customers by bin of each score, as a run counts them."""
+    decider = BatchDecider(engine, FREE, edges=reference.edges)
+    batch = pa.RecordBatch.from_pandas(customers, preserve_index=False)
+    return decider.decide(batch).counts.histograms
 
 
 @pytest.mark.parametrize(
@@ -79,6 +97,23 @@ def test_what_forbids_sending(
     assert summary["may_be_sent"] is (problem is None)
     assert (problem is None) or any(problem in p for p in summary["problems"])
     assert summary["customers"] == sum(part.decided for part in parts)
+
+
+def test_decisions_that_are_not_those_of_the_run_are_not_sent(tmp_path: Path) -> None:
+    scored = scored_folder(tmp_path, *[counts(100, 0, [50, 25, 25])] * 4)
+    assert scored.problems() == []
+    decisions = tmp_path / "decisions"
+    (decisions / "0.parquet").unlink()
+    with PartWriter(decisions / "1.parquet", DECISIONS) as writer:
+        writer.finish(Stamp("another mark", counts(100, 0, [50, 25, 25])))
+    (decisions / "2.parquet").write_bytes(b"no such thing")
+    pd.DataFrame({"x": [1]}).to_parquet(decisions / "mine.parquet")
+    summary = summarise(scored, REFERENCE, ScoringSettings())
+    assert not summary["may_be_sent"]
+    lost, strange = summary["problems"]
+    assert lost.startswith("3 partitions have no decisions of this run, for example 0.parquet. Run")
+    assert strange.startswith("1 files of decisions/ are not of this run, for example mine.parquet")
+    assert "parts" not in summary["run"]
 
 
 def test_counts_add_up_and_survive_their_text() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,19 @@ import pandas as pd
 import pytest
 
 from pentathlon.contract.source import MissingRules
+from pentathlon.datasets import ScoredDataset
 from pentathlon.decision import DecisionEngine
 from pentathlon.decision.rules import Sources
 from pentathlon.decision.settings import FREE, SendingSettings
 from pentathlon.errors import DataError, ParameterError
-from pentathlon.scoring import BatchDecider, Reference, ScoredFolder, ScoringJob, ScoringSettings
+from pentathlon.scoring import (
+    BatchDecider,
+    Reference,
+    ScoredFolder,
+    ScoringJob,
+    ScoringSettings,
+    summarise,
+)
 from pentathlon.scoring.parts import stamp_of
 
 EDGES = {"purchase_probability": (0.2, 0.4)}
@@ -131,6 +140,57 @@ def test_no_stale_part_is_left_when_a_run_breaks_off(
     assert files(out) == {}
 
 
+@pytest.mark.parametrize("limited", [False, True], ids=["free", "limited"])
+def test_a_run_that_breaks_off_leaves_nothing_that_looks_finished(
+    engine: DecisionEngine, folder: Path, tmp_path: Path, limited: bool
+) -> None:
+    """Whatever the run before had come to; and customers who are gone are no result either."""
+    limits = [{"name": "water", "messages": ["water"], "at_most": 90}]
+    settings = SendingSettings.model_validate({"limits": limits} if limited else {})
+    dataset, out = ScoredDataset(filepath=str(tmp_path / "out")), tmp_path / "out"
+    dataset.save(job(engine, folder, settings=settings))
+    assert dataset.exists()
+
+    class Breaks(BatchDecider):
+        def decide(self, *args: Any, **kwargs: Any) -> Any:
+            assert not dataset.exists()
+            raise RuntimeError("the lights went out")
+
+    good = job(engine, folder, settings=settings, campaign="june")
+    breaks = Breaks(**vars(good.decider))
+    with pytest.raises(Exception, match="the lights went out"):
+        dataset.save(replace(good, decider=breaks))
+    assert not dataset.exists()
+    with pytest.raises(Exception, match="Nothing was scored"):
+        dataset.load()
+    dataset.save(good)
+    assert dataset.load().problems() == []
+    for path in folder.rglob("*.parquet"):
+        path.unlink()
+    with pytest.raises(Exception, match="no Parquet file"):
+        dataset.save(good)
+    assert not (out / "run.json").exists()
+
+
+def test_every_partition_has_its_part_or_nothing_may_be_sent(
+    engine: DecisionEngine, folder: Path, customers: pd.DataFrame, tmp_path: Path
+) -> None:
+    reference = Reference.of(engine, customers, 1_000, seed=1)
+    out = tmp_path / "out"
+    job(engine, folder, edges=reference.edges).write_to(out)
+    scored = ScoredFolder(out)
+    assert summarise(scored, reference, SMALL)["may_be_sent"]
+    (out / "decisions" / "b.parquet").unlink()
+    summary = summarise(scored, reference, SMALL)
+    assert not summary["may_be_sent"]
+    (problem,) = summary["problems"]
+    assert problem.startswith("1 partitions have no decisions of this run, for example b.parquet.")
+    assert "it keeps what is finished" in problem
+    job(engine, folder, edges=reference.edges).write_to(out)
+    assert ScoredFolder(out).run["partitions_scored_before"] == 2
+    assert summarise(scored, reference, SMALL)["may_be_sent"]
+
+
 def test_rows_that_cannot_be_used_are_kept_with_their_reasons(
     engine: DecisionEngine, folder: Path, customers: pd.DataFrame, tmp_path: Path
 ) -> None:
@@ -176,17 +236,20 @@ def test_a_lost_file_of_rejected_rows_is_written_again(
     assert files(out) == before
 
 
-@pytest.mark.parametrize("trouble", ["no parquet", "cut off", "no column"])
+@pytest.mark.parametrize("trouble", ["no parquet", "damaged", "no column"])
 def test_a_bad_partition_is_left_out_and_the_rest_goes_on(
-    engine: DecisionEngine, folder: Path, tmp_path: Path, trouble: str
+    engine: DecisionEngine,
+    folder: Path,
+    tmp_path: Path,
+    damage: Callable[[Path], None],
+    trouble: str,
 ) -> None:
     path, out = folder / "b.parquet", tmp_path / "out"
     job(engine, folder).write_to(out)  # what was made of it before must go
     if trouble == "no parquet":
         path.write_bytes(b"no such thing")
-    elif trouble == "cut off":
-        whole = path.read_bytes()
-        path.write_bytes(whole[:200] + bytes(len(whole) - 1_500) + whole[-1_300:])
+    elif trouble == "damaged":
+        damage(path)
     else:
         pd.read_parquet(path).drop(columns="age").to_parquet(path)
     job(engine, folder).write_to(out)

@@ -187,17 +187,97 @@ def test_100_000_customers_get_the_same_on_spark(
 
 
 def test_a_partition_whose_rows_are_damaged_is_left_out_and_the_rest_goes_on(
-    engine: DecisionEngine, folder: Path, on_spark: Callable[..., SparkScored]
+    engine: DecisionEngine,
+    folder: Path,
+    damage: Callable[[Path], None],
+    on_spark: Callable[..., SparkScored],
 ) -> None:
-    whole = (folder / "b.parquet").read_bytes()
-    footer = int.from_bytes(whole[-8:-4], "little") + 8
-    damaged = whole[:400] + bytes(len(whole) - 400 - footer) + whole[-footer:]
-    (folder / "b.parquet").write_bytes(damaged)
+    damage(folder / "b.parquet")
     free = BatchDecider(engine, SendingSettings(), campaign="may")
     found = on_spark(folder, free, ScoringSettings(batch_rows=64))
     assert [name for name, _ in found.parts()] == ["a.parquet", "day=2/c.parquet"]
     assert found.run["rejected_partitions"] == {"b.parquet": "only 0 of its 250 rows can be read."}
     assert found.decisions.count() == 350
+
+
+@pytest.mark.parametrize(
+    ("stated", "damaged", "expected"),
+    [
+        ({}, False, ["Shipment"]),
+        ({"limits": LIMITS[1:2]}, False, ["Prices", "Shipment"]),
+        ({"limits": LIMITS[1:2]}, True, ["Prices", "Shipment"]),
+    ],
+    ids=["free", "limited", "second attempt"],
+)
+def test_a_run_broadcasts_the_engine_once_and_prices_by_themselves(
+    spark: Any,
+    engine: DecisionEngine,
+    customers: pd.DataFrame,
+    folder: Path,
+    on_spark: Callable[..., SparkScored],
+    monkeypatch: pytest.MonkeyPatch,
+    damage: Callable[[Path], None],
+    stated: dict[str, Any],
+    damaged: bool,
+    expected: list[str],
+) -> None:
+    """Whatever the number of types of partitions, which are read one by one, and of attempts."""
+    other = customers.assign(income=customers["income"].map("{:.17g}".format))
+    other.iloc[250:500].to_parquet(folder / "b.parquet")
+    customers.astype({"freq_water": float}).iloc[500:].to_parquet(folder / "day=2" / "c.parquet")
+    if damaged:
+        damage(folder / "a.parquet")
+    sent: list[str] = []
+    broadcast = type(spark.sparkContext).broadcast
+
+    def counted(context: Any, value: Any) -> Any:
+        sent.append(type(value).__name__)
+        return broadcast(context, value)
+
+    monkeypatch.setattr(type(spark.sparkContext), "broadcast", counted)
+    decider = BatchDecider(engine, SendingSettings.model_validate(stated), campaign="may")
+    found = on_spark(folder, decider, ScoringSettings(batch_rows=64))
+    decided = ordered(found.decisions.toPandas())
+    if damaged:
+        assert len(decided) == 350
+    else:
+        expected_decisions = ordered(engine.decide(customers, decider.settings, campaign="may"))
+        pd.testing.assert_frame_equal(
+            decided, expected_decisions, check_dtype=False, check_exact=True
+        )
+    assert sorted(sent) == expected
+
+
+def test_decisions_that_are_not_those_of_the_run_are_not_sent(
+    spark: Any, engine: DecisionEngine, folder: Path, on_spark: Callable[..., SparkScored]
+) -> None:
+    free = BatchDecider(engine, SendingSettings(), campaign="may")
+    found = on_spark(folder, free, ScoringSettings(batch_rows=64))
+    assert found.problems() == []
+    some = found.decisions.limit(200).toPandas()
+    found.store.save("decisions", spark.createDataFrame(some))
+    (problem,) = found.problems()
+    assert problem.startswith("The table of decisions has 200 customers and the run decided 600:")
+
+
+def test_a_run_that_breaks_off_leaves_nothing_that_looks_finished(
+    engine: DecisionEngine, folder: Path, tmp_path: Path, on_spark: Callable[..., SparkScored]
+) -> None:
+    dataset = SparkScoredDataset(filepath=str(tmp_path / "on_spark"))
+    small = ScoringSettings(batch_rows=64)
+    free = BatchDecider(engine, SendingSettings(), campaign="may")
+    on_spark(folder, free, small)
+    assert dataset.exists()
+    impossible = {"limits": [{"name": "many", "messages": ["water"], "at_least": 1e6}]}
+    limited = replace(free, settings=SendingSettings.model_validate(impossible))
+    with pytest.raises(Exception, match="many"):
+        on_spark(folder, limited, small)
+    assert not dataset.exists()
+    for path in (tmp_path / "on_spark" / "run").iterdir():
+        path.unlink()  # as where the note that a run began was not written to the end
+    assert not dataset.exists()
+    with pytest.raises(Exception, match="Nothing was scored"):
+        dataset.load()
 
 
 def test_a_worker_unpacks_the_engine_once(spark: Any, engine: DecisionEngine) -> None:

@@ -49,7 +49,8 @@ class ParquetFolderDataset(AbstractDataset[NoReturn, Path]):
 class ScoredDataset(AbstractDataset["ScoringJob", "ScoredFolder"]):
     """Decisions in partitions: saving them is scoring them, part by part.
 
-    What is there already and still true is kept, so an interrupted run goes on where it was.
+    What is there already and still true is kept, so an interrupted run goes on where it was. Until
+    a run has come to its end there is nothing to load.
 
     Parameters
     ----------
@@ -68,7 +69,10 @@ class ScoredDataset(AbstractDataset["ScoringJob", "ScoredFolder"]):
         from pentathlon.scoring import ScoredFolder  # noqa: PLC0415
 
         if not self._exists():
-            raise DatasetError(f"Nothing was scored into {self._filepath}.")
+            raise DatasetError(
+                f"Nothing was scored into {self._filepath}, or not to the end; run the pipeline "
+                "scoring again, which keeps what is finished."
+            )
         return ScoredFolder(self._filepath)
 
     def save(self, data: ScoringJob) -> None:

@@ -49,11 +49,12 @@ class SparkScoredDataset(AbstractDataset["SparkScoringJob", "SparkScored"]):
         DatasetError
             When no run came to its end.
         """
-        from pentathlon.scoring.spark import SparkScored  # noqa: PLC0415
-
-        found = SparkScored.of(self._tables()) if self._exists() else None
+        found = self._finished()
         if found is None:
-            raise DatasetError(f"Nothing was scored into {self._filepath}.")
+            raise DatasetError(
+                f"Nothing was scored into {self._filepath}, or not to the end; run the pipeline "
+                "scoring again."
+            )
         return found
 
     def save(self, data: SparkScoringJob) -> None:
@@ -61,7 +62,14 @@ class SparkScoredDataset(AbstractDataset["SparkScoringJob", "SparkScored"]):
         data.write_to(self._tables())
 
     def _exists(self) -> bool:
-        return bool(self._tables().of("run").exists())
+        return self._finished() is not None
+
+    def _finished(self) -> SparkScored | None:
+        """The last run if it came to its end."""
+        from pentathlon.scoring.spark import SparkScored  # noqa: PLC0415
+
+        tables = self._tables()
+        return SparkScored.of(tables) if tables.of("run").exists() else None
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath, "save_args": self._save_args}

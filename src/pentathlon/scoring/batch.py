@@ -100,6 +100,12 @@ class BatchDecider:
                 f"decision: scoring in batches does not know {what} of the e-mails; give limits in "
                 "customers, share or cost instead."
             )
+        exploration = self.settings.exploration
+        if self.limited and exploration.share > 0 and exploration.among == "top_two":
+            raise ParameterError(
+                "decision.exploration.among: top_two draws between what limits leave best, which "
+                "scoring in batches cannot know beforehand; use eligible where there are limits."
+            )
 
     @property
     def limited(self) -> bool:
@@ -160,12 +166,6 @@ class BatchDecider:
         repeated: NDArray[np.bool_] | None = None,
     ) -> DecidedBatch:
         """Predict for a batch and keep what prices are made of, as a batch of the spill."""
-        exploration = self.settings.exploration
-        if exploration.share > 0 and exploration.among == "top_two":
-            raise ParameterError(
-                "decision.exploration.among: top_two draws between what limits leave best, which "
-                "scoring cannot know beforehand; use eligible where there are limits."
-            )
         clean = clean_batch(batch, self.engine.columns, rows, repeated, self.fill)
         prediction = self._predicted(clean, None)
         kept = spilled(

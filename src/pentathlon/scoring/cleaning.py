@@ -69,7 +69,7 @@ def clean_batch(
     -------
     CleanBatch
     """
-    raw = batch.to_pandas(deduplicate_objects=False)
+    raw = batch.to_pandas(deduplicate_objects=False, use_threads=False)
     if rows is None:
         rows = np.arange(len(raw), dtype=np.int64)
     quarantine = Quarantine(raw, "customers")

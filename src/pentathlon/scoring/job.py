@@ -21,6 +21,7 @@ from pentathlon.scoring.parts import (
     content_hash,
     fingerprint,
     partitions_in,
+    remove_for_good,
     remove_incomplete,
     remove_strangers,
     write_whole,
@@ -33,7 +34,7 @@ from pentathlon.scoring.stream import Progress
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 RUN, PRICES = "run.json", "prices.json"
 DECIDED, REJECTED, SPILLED = "decisions", "rejected", "scores"
 
@@ -64,8 +65,9 @@ class ScoringJob:
         Parameters
         ----------
         folder : Path
-            Gets ``decisions/`` and ``rejected/``, a file for each partition, and ``run.json``;
-            with limits also ``scores/``, what the first pass found, and ``prices.json``.
+            Gets ``decisions/`` and ``rejected/``, a file for each partition; with limits also
+            ``scores/``, what the first pass found, and ``prices.json``. Last comes ``run.json``,
+            which names every part: as long as it is not there, nothing was scored.
 
         Raises
         ------
@@ -75,12 +77,14 @@ class ScoringJob:
             When limits cannot hold together.
         """
         started = time.monotonic()
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_for_good(folder / RUN)
+        remove_incomplete(folder)
         paths = partitions_in(self.customers)
         if not paths:
             raise DataError(f"There is no Parquet file in {self.customers}.")
         for kind in (DECIDED, REJECTED, SPILLED):
-            (folder / kind).mkdir(parents=True, exist_ok=True)
-            remove_incomplete(folder / kind)
+            (folder / kind).mkdir(exist_ok=True)
             remove_strangers(folder / kind, paths)
         sizes, bad = _sizes(paths)
         common = self.fingerprint()
@@ -90,11 +94,12 @@ class ScoringJob:
         ]
         with threadpool_limits(1):
             if self.decider.limited:
-                fresh, before = self._twice(folder, partitions, sizes, bad)
+                fresh, before, made = self._twice(folder, partitions, sizes, bad)
             else:
                 (folder / PRICES).unlink(missing_ok=True)
                 remove_strangers(folder / SPILLED, {})
                 fresh, before = self._run(self._deciding(folder), partitions, sizes, bad)
+                made = partitions
         for name in bad:
             self._deciding(folder).remove(name)
             (folder / SPILLED / name).unlink(missing_ok=True)
@@ -110,8 +115,9 @@ class ScoringJob:
             "partitions_scored_before": before,
             "rejected_partitions": bad,
             "limits": _account(folder) if self.decider.limited else None,
+            "parts": {p.name: p.fingerprint for p in made if p.name not in bad},
         }
-        (folder / RUN).write_text(json.dumps(report, indent=1), encoding="utf-8")
+        write_whole(folder / RUN, json.dumps(report, indent=1))
 
     def _run(
         self,
@@ -122,13 +128,13 @@ class ScoringJob:
     ) -> tuple[int, int]:
         """Make a pass over what it has not done yet; rows done now, and parts done before."""
         todo = work.to_do(partitions)
-        fresh, total = sum(sizes[p.name] for p in todo), sum(sizes[p.name] for p in partitions)
+        due, total = sum(sizes[p.name] for p in todo), sum(sizes[p.name] for p in partitions)
         before = len(partitions) - len(todo)
         if before:
             logger.info("%d of %d partitions are there already", before, len(partitions))
-        progress = Progress(total, total - fresh, self.settings.progress_seconds)
+        progress = Progress(total, total - due, self.settings.progress_seconds)
         bad |= work.run(todo, progress)
-        return fresh, before
+        return sum(sizes[p.name] for p in todo if p.name not in bad), before
 
     def _twice(
         self,
@@ -136,19 +142,40 @@ class ScoringJob:
         partitions: list[Partition],
         sizes: Mapping[str, int],
         bad: dict[str, str],
-    ) -> tuple[int, int]:
-        """Score everybody, find the prices of the limits, decide everybody at them."""
-        if (
-            _known_prices(folder, fingerprint(**{p.name: p.fingerprint for p in partitions}))
-            is None
-        ):
-            for partition in partitions:  # whatever was decided, it was at other prices
-                self._deciding(folder).remove(partition.name)
+    ) -> tuple[int, int, list[Partition]]:
+        """Score everybody, find the prices of the limits, decide everybody at them.
+
+        Returns
+        -------
+        fresh, before : int
+            See :meth:`_run`.
+        priced : list of Partition
+            Those that can be used; their decisions follow from the prices, too.
+        """
+        known, asked = _known_prices(folder), _mark(partitions)
+        if known is None or asked not in known.marks:
+            self._forget_decisions(folder, partitions)
         fresh, before = self._run(self._spilling(folder), partitions, sizes, bad)
         good = [p for p in partitions if p.name not in bad]
-        mark = fingerprint(**{p.name: p.fingerprint for p in good})
-        prices = _known_prices(folder, mark)
-        if prices is None and good:
+        prices = self._prices(folder, known, asked, good) if good else None
+        at_prices = fingerprint(prices=None if prices is None else prices.to_state())
+        priced = [
+            replace(p, fingerprint=fingerprint(part=p.fingerprint, prices=at_prices)) for p in good
+        ]
+        decider = replace(self.decider, prices=prices)
+        work = replace(self, decider=decider)._deciding(folder, folder / SPILLED)
+        self._run(work, priced, sizes, bad)
+        return fresh, before, priced
+
+    def _prices(
+        self, folder: Path, known: _KnownPrices | None, asked: str, good: list[Partition]
+    ) -> Prices:
+        """Prices of the partitions that can be used: those of the run before, or new ones."""
+        mark = _mark(good)
+        if known is not None and known.mark == mark:
+            prices = known.prices
+        else:
+            self._forget_decisions(folder, good)
             messages = self.decider.engine.messages
             logger.info("finding the prices of limits")
             prices = find_prices(
@@ -157,16 +184,14 @@ class ScoringJob:
                 messages,
                 self.settings.limit_customers,
             )
-            text = json.dumps({"fingerprint": mark, **prices.to_state()}, sort_keys=True)
-            write_whole(folder / PRICES, text)
-        at_prices = fingerprint(prices=None if prices is None else prices.to_state())
-        priced = [
-            replace(p, fingerprint=fingerprint(part=p.fingerprint, prices=at_prices)) for p in good
-        ]
-        decider = replace(self.decider, prices=prices)
-        work = replace(self, decider=decider)._deciding(folder, folder / SPILLED)
-        self._run(work, priced, sizes, bad)
-        return fresh, before
+        marks = {"asked": asked, "fingerprint": mark}
+        write_whole(folder / PRICES, json.dumps(marks | prices.to_state(), sort_keys=True))
+        return prices
+
+    def _forget_decisions(self, folder: Path, partitions: list[Partition]) -> None:
+        """Remove what was decided at other prices."""
+        for partition in partitions:
+            self._deciding(folder).remove(partition.name)
 
     def _deciding(self, folder: Path, spill: Path | None = None) -> Pass:
         def decide(task: Task) -> DecidedBatch:
@@ -247,11 +272,37 @@ def _sizes(partitions: Mapping[str, Path]) -> tuple[dict[str, int], dict[str, st
     return sizes, bad
 
 
-def _known_prices(folder: Path, mark: str) -> Prices | None:
-    """Prices that were found for these very customers and settings."""
+def _mark(partitions: list[Partition]) -> str:
+    return fingerprint(**{p.name: p.fingerprint for p in partitions})
+
+
+@dataclass(frozen=True)
+class _KnownPrices:
+    """Prices of the run before.
+
+    Attributes
+    ----------
+    asked : str
+        Mark of all partitions that there were to score.
+    mark : str
+        Mark of those that could be used, whose prices these are.
+    prices : Prices
+    """
+
+    asked: str
+    mark: str
+    prices: Prices
+
+    @property
+    def marks(self) -> tuple[str, str]:
+        """Marks of partitions that will probably have these prices again."""
+        return self.asked, self.mark
+
+
+def _known_prices(folder: Path) -> _KnownPrices | None:
     try:
         state = json.loads((folder / PRICES).read_text(encoding="utf-8"))
-        return Prices.from_state(state) if state["fingerprint"] == mark else None
+        return _KnownPrices(state["asked"], state["fingerprint"], Prices.from_state(state))
     except (OSError, ValueError, LookupError, TypeError):
         return None
 

@@ -54,6 +54,11 @@ def fingerprint(**parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
+def opened(path: Path) -> pq.ParquetFile:
+    """A file to be read by the thread that asks, with none of Arrow's fetching ahead."""
+    return pq.ParquetFile(path, memory_map=False, pre_buffer=False)
+
+
 def stamp_of(path: Path) -> Stamp | None:
     """Stamp of a part, or ``None`` where there is no finished part of this project."""
     try:
@@ -80,8 +85,12 @@ def remove_strangers(folder: Path, names: Mapping[str, Any]) -> None:
 
 
 def as_batch(table: pd.DataFrame, schema: pa.Schema | None = None) -> pa.RecordBatch:
-    """A table as one record batch, nothing of pandas left in its schema."""
-    arrow = pa.Table.from_pandas(table, schema, preserve_index=False).replace_schema_metadata(None)
+    """A table as one record batch, nothing of pandas left in its schema.
+
+    Scoring has threads of its own; Arrow's would run beside them.
+    """
+    arrow = pa.Table.from_pandas(table, schema, preserve_index=False, nthreads=1)
+    arrow = arrow.replace_schema_metadata(None)
     columns = [column.combine_chunks() for column in arrow.itercolumns()]
     return pa.RecordBatch.from_arrays(columns, schema=arrow.schema)
 
@@ -141,6 +150,12 @@ def write_whole(path: Path, text: str) -> None:
     staging.write_text(text, encoding="utf-8")
     _to_disk(staging)
     staging.replace(path)
+    _to_disk(path.parent)
+
+
+def remove_for_good(path: Path) -> None:
+    """Remove a file if it is there, and wait until the disk knows."""
+    path.unlink(missing_ok=True)
     _to_disk(path.parent)
 
 

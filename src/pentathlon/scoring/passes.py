@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pentathlon.errors import DataError
 from pentathlon.scoring.batch import DecidedBatch
-from pentathlon.scoring.parts import PartWriter, Stamp, stamp_of
+from pentathlon.scoring.parts import PartWriter, Stamp, opened, stamp_of
 from pentathlon.scoring.rejected import write_rejected
 from pentathlon.scoring.settings import ScoringSettings
 from pentathlon.scoring.statistics import Counts
@@ -178,7 +178,7 @@ class Pass:
 
     def _batches(self, partition: Partition) -> Iterator[Task]:
         """Batches of a partition, with the rows whose customer occurs before in it."""
-        with pq.ParquetFile(partition.path, memory_map=False) as file:
+        with opened(partition.path) as file:
             names = set(file.schema_arrow.names)
             lost = [c for c in ("customer_id", *self.columns.needed) if c not in names]
             if lost:
@@ -201,7 +201,7 @@ class _Spilled:
     """A spilled part, read along with the batches that it was made of."""
 
     def __init__(self, path: Path) -> None:
-        self._file = pq.ParquetFile(path)
+        self._file = opened(path)
         self._group = 0
 
     def until(self, end: int) -> pa.RecordBatch:
@@ -219,5 +219,6 @@ class _Spilled:
 
 def _repeated(file: pq.ParquetFile) -> NDArray[np.int64]:
     """Rows whose customer occurs in an earlier row."""
-    ids = file.read(columns=["customer_id"], use_threads=False).column(0).to_pandas()
+    ids = file.read(columns=["customer_id"], use_threads=False).column(0)
+    ids = ids.to_pandas(use_threads=False)
     return np.flatnonzero(ids.duplicated().to_numpy()).astype(np.int64)

@@ -1,9 +1,13 @@
 """Limits on customers who are never in memory together: prices first, then decisions.
 
-Prices come from a random sample of bounded size by the exact solver. At these prices everybody
-is sent what is worth most after them, but for the customers nearest to a tie: they are solved
-exactly within what all others leave of the limits. So limits hold for all customers to the last
-e-mail, and the dual at the prices bounds what any other plan could earn.
+As long as all customers fit, they are solved as :func:`pentathlon.decision.plan.make_plan` solves
+them, from the same numbers in the same order, so that everybody gets what the engine would have
+sent. Prices then say almost all of it, and the exceptions are whom they leave nearly tied.
+
+With more customers, prices come from a random sample of bounded size by the exact solver. At these
+prices everybody is sent what is worth most after them, but for the customers nearest to a tie: they
+are solved exactly within what all others leave of the limits. So limits hold for all customers to
+the last e-mail, and the dual at the prices bounds what any other plan could earn.
 """
 
 from __future__ import annotations
@@ -129,7 +133,8 @@ def find_prices(
     settings : SendingSettings
     messages : MessageSet
     most : int
-        Customers in memory at a time; with no more than that, the optimum is exact.
+        Customers in memory at a time; with no more than that, everybody gets what
+        :meth:`pentathlon.decision.DecisionEngine.decide` gives all of them at once.
     seed : int
         Of the sample.
 
@@ -158,6 +163,8 @@ def find_prices(
         np.maximum(sample.given, 0).astype(np.int64),
         given,
     )
+    if n <= most:
+        return _all_solved(spill.names, system, keys, sample, found, settings, messages)
     return _settle(spill, system, keys, found, settings, messages, most, share)
 
 
@@ -192,6 +199,32 @@ def _scaled(system: LimitSystem, share: float) -> LimitSystem:
         for limit in system.limits
     ]
     return LimitSystem.of(limits, *system.use.shape[1:])
+
+
+def _all_solved(
+    names: Sequence[str],
+    system: LimitSystem,
+    keys: NDArray[np.int64],
+    everybody: Block,
+    found: WithinLimits,
+    settings: SendingSettings,
+    messages: MessageSet,
+) -> Prices:
+    """The plan of customers who were all solved together."""
+    segment = np.searchsorted(keys, everybody.key)
+    usual = (everybody.ranked - found.table[segment]).argmax(axis=1)
+    given = everybody.given >= 0
+    counts = counts_like(found.table, segment, np.where(given, everybody.given, found.choice))
+    sent = everybody.given[given].astype(np.int64)
+    settled = float(everybody.ranked[given][np.arange(len(sent)), sent].sum(dtype=np.float64))
+    return Prices(
+        keys,
+        found.table,
+        _exceptions(names, everybody, found.choice, usual),
+        limit_outcomes(settings.limits, system, found, counts, messages),
+        found.allocation.bound + settled,
+        found.allocation.profit + settled,
+    )
 
 
 def _settle(

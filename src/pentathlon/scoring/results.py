@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from pentathlon.scoring.job import RUN
-from pentathlon.scoring.parts import partitions_in, stamps_in
+from pentathlon.scoring.job import DECIDED, RUN
+from pentathlon.scoring.parts import partitions_in, stamp_of, stamps_in
 from pentathlon.scoring.reference import Reference
 from pentathlon.scoring.settings import ScoringSettings
 from pentathlon.scoring.statistics import Counts
@@ -27,6 +27,9 @@ class Scored(Protocol):
 
     def parts(self) -> Iterator[tuple[str, Counts]]:
         """Name and counts of every part."""
+
+    def problems(self) -> list[str]:
+        """Why the decisions that lie there are not those of the run, in words; usually empty."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +46,43 @@ class ScoredFolder:
     @property
     def run(self) -> dict[str, Any]:
         """Time, speed and rejected partitions of the last run."""
-        found: dict[str, Any] = json.loads((self.folder / RUN).read_text(encoding="utf-8"))
-        return found
+        return {name: value for name, value in self._account().items() if name != "parts"}
+
+    def _account(self) -> dict[str, Any]:
+        account: dict[str, Any] = json.loads((self.folder / RUN).read_text(encoding="utf-8"))
+        return account
 
     def parts(self) -> Iterator[tuple[str, Counts]]:
         """Name and counts of every part."""
-        for name, stamp in stamps_in(self.folder / "decisions"):
+        for name, stamp in stamps_in(self.folder / DECIDED):
             yield name, stamp.counts
+
+    def problems(self) -> list[str]:
+        """Partitions without the part that the run made of them, and files of something else."""
+        made: dict[str, str] = self._account().get("parts", {})
+        paths = partitions_in(self.folder / DECIDED)
+        there = {name: stamp_of(path) for name, path in paths.items()}
+        right = {
+            name
+            for name, stamp in there.items()
+            if stamp is not None and stamp.fingerprint == made.get(name)
+        }
+        found = []
+        if lost := [name for name in made if name not in right]:
+            found.append(
+                f"{len(lost)} partitions have no decisions of this run, for example {lost[0]}. "
+                "Run the pipeline scoring again; it keeps what is finished."
+            )
+        if strangers := [name for name in there if name not in made]:
+            found.append(
+                f"{len(strangers)} files of decisions/ are not of this run, for example "
+                f"{strangers[0]}. Run the pipeline scoring again; it removes them."
+            )
+        return found
 
     def decisions(self) -> Iterator[pd.DataFrame]:
         """Decisions part by part."""
-        for path in partitions_in(self.folder / "decisions").values():
+        for path in partitions_in(self.folder / DECIDED).values():
             yield pd.read_parquet(path)
 
 
@@ -98,7 +127,8 @@ def summarise(scored: Scored, reference: Reference, settings: ScoringSettings) -
         total.add(counts)
     run = scored.run
     shift = reference.shift(total.histograms) if total.histograms else {}
-    problems = _problems(total, shift, run["rejected_partitions"], settings)
+    problems = scored.problems()
+    problems += _problems(total, shift, run["rejected_partitions"], settings)
     control = total.expected_profit_of_control
     return {
         "customers": total.decided,

@@ -18,7 +18,8 @@ class ScoringSettings(BaseModel):
         Batches that are read while threads are busy.
     limit_customers : int
         Customers in memory at a time while the prices of limits are found; with no more
-        customers than that the plan is the best there is, with more it is nearly.
+        customers than that each gets what the engine decides for all of them at once, with more
+        the plan is nearly as good.
     max_rejected_share : float
         Largest share of customers that cannot be used; with more, nothing may be sent.
     max_shift : float

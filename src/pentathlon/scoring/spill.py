@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pentathlon.contract.messages import MessageSet
@@ -18,6 +17,7 @@ from pentathlon.decision.limiting import scope_code
 from pentathlon.decision.plan import Wishes
 from pentathlon.decision.profit import expected_profit
 from pentathlon.scoring.blocks import AtPrices, Block, Lottery, at_prices, dual_terms
+from pentathlon.scoring.parts import opened
 
 _SCORES = ("probability", "order_value")
 
@@ -113,7 +113,7 @@ class Spill:
         """Every customer once, in the order of the parts."""
         columns = ["row", "segment", "given", *(f"ranked_{k}" for k in range(self.n_messages))]
         for part, (_, path) in enumerate(self.parts):
-            with pq.ParquetFile(path) as file:
+            with opened(path) as file:
                 for group in range(file.num_row_groups):
                     table = file.read_row_group(group, columns=columns, use_threads=False)
                     of_part = np.full(len(table), part, dtype=np.int32)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import re
 import time
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -78,21 +79,27 @@ class SparkScoringJob:
                 ("customer_id", *features.columns),
                 columns_asked(features, self.decider.settings),
             )
-            try:
-                night = self._decide_all(source, store)
-            except PentathlonError:
-                raise
-            except Exception as error:
-                broken = source.broken() if UNREAD in str(error) else {}
-                if not broken:
-                    own = as_own(error)
-                    if own is None:
-                        raise
-                    raise own from error
-                night = self._decide_all(source.without(broken), store)
+            _check_some(source)
+            with broadcast(session, Shipment.of(self.decider, files.names)) as shipped:
+                night = self._attempt(source, store, shipped)
         scored.save_account(store, session, self._account(night, time.monotonic() - started))
 
-    def _decide_all(self, source: Source, store: scored.Store) -> _Night:
+    def _attempt(self, source: Source, store: scored.Store, shipped: Any) -> _Night:
+        """Decide all partitions that can be read, in a second attempt if need be."""
+        try:
+            return self._decide_all(source, store, shipped)
+        except PentathlonError:
+            raise
+        except Exception as error:
+            broken = source.broken() if UNREAD in str(error) else {}
+            if not broken:
+                own = as_own(error)
+                if own is None:
+                    raise
+                raise own from error
+            return self._decide_all(source.without(broken), store, shipped)
+
+    def _decide_all(self, source: Source, store: scored.Store, shipped: Any) -> _Night:
         """Make one attempt at all partitions that can be read, and save what comes of it."""
         with ExitStack() as kept:
 
@@ -103,7 +110,7 @@ class SparkScoringJob:
                 kept.callback(table.unpersist)
                 return table
 
-            night = _Night(source, self.decider, keep, kept)
+            night = _Night(source, self.decider, shipped, keep, kept)
             night.decide(self.settings.limit_customers)
             night.save(store)
             return night
@@ -134,12 +141,14 @@ class _Night:
     ----------
     source : Source
     decider : BatchDecider
+    shipped : pyspark.Broadcast of Shipment
     keep : callable
         Keeps a table on the executors' disks until the attempt is over.
     """
 
     source: Source
     decider: BatchDecider
+    shipped: Any
     keep: Any
     kept: ExitStack
     prices: Prices | None = None
@@ -150,14 +159,14 @@ class _Night:
         """Decide everybody, at the prices of the limits where there are any."""
         _check_some(self.source)
         tables = [self.source.customers(group, self.keep) for group in self.source.groups]
-        decider = self.decider
-        if decider.limited:
+        prices = None
+        if self.decider.limited:
             tables = [self._spilled(table) for table in tables]
             self._leave_out(joined([_broken(table) for table in tables]))
             tables = [table.where(~table[PART].isin(self._bad_parts())) for table in tables]
             self.prices = self._found_prices(tables, limit_customers)
-            decider = replace(decider, prices=self.prices)
-        work, schema = deciding(self._shipped(decider)), spark_schema(out.OUTCOMES)
+            prices = self.kept.enter_context(broadcast(self.source.session, self.prices))
+        work, schema = deciding(self.shipped, prices), spark_schema(out.OUTCOMES)
         self.outcomes = self.keep(joined([table.mapInArrow(work, schema) for table in tables]))
         failed = self.outcomes.where(f"{out.KIND} = '{out.FAILED}'")
         self._leave_out(failed.select(PART, "__reason"))
@@ -179,19 +188,13 @@ class _Night:
         together = named.repartition("partition").sortWithinPartitions("partition", "row")
         store.save(scored.REJECTED, together)
 
-    def _shipped(self, decider: BatchDecider) -> Any:
-        shipment = Shipment.of(decider, self.source.files.names)
-        shared = self.source.session.sparkContext.broadcast(shipment)
-        self.kept.callback(shared.unpersist)
-        return shared
-
     def _spilled(self, customers: Any) -> Any:
         """Customers with their scores and wishes, once for all that follows."""
         from pyspark.sql.types import StructType
 
         own = spark_schema(spilled_schema(self.decider.engine.messages))
         schema = StructType([*customers.schema.fields, *own.fields])
-        return self.keep(customers.mapInArrow(spilling(self._shipped(self.decider)), schema))
+        return self.keep(customers.mapInArrow(spilling(self.shipped), schema))
 
     def _found_prices(self, tables: list[Any], limit_customers: int) -> Prices:
         messages = self.decider.engine.messages
@@ -236,6 +239,16 @@ class _Night:
             figures.get(self.source.files.names[part], []).append((what, key, n))
         edges = self.decider.edges or {}
         return {name: out.counts_of_figures(found, edges) for name, found in figures.items()}
+
+
+@contextmanager
+def broadcast(session: Any, value: object) -> Iterator[Any]:
+    """A value on every executor, for as long as it is needed."""
+    shared = session.sparkContext.broadcast(value)
+    try:
+        yield shared
+    finally:
+        shared.unpersist()
 
 
 def _check_some(source: Source) -> None:

@@ -48,8 +48,8 @@ class SparkScored:
     @classmethod
     def of(cls, store: Store) -> SparkScored | None:
         """The run that a store holds; ``None`` while there is no finished one."""
-        (row,) = store.load(RUN).collect()
-        account = json.loads(row["value"])
+        rows = store.load(RUN).collect()  # none where even the note that a run began is half there
+        account = json.loads(rows[0]["value"]) if len(rows) == 1 else {}
         return cls(store, account) if account else None
 
     @property
@@ -62,6 +62,17 @@ class SparkScored:
         """Name and counts of every partition that was decided."""
         for name, counts in self.account["parts"].items():
             yield name, Counts.from_json(counts)
+
+    def problems(self) -> list[str]:
+        """Whether the table of decisions has other customers than the run decided."""
+        made = sum(counts.decided for _, counts in self.parts())
+        there = self.decisions.count()
+        if there == made:
+            return []
+        return [
+            f"The table of decisions has {there:,} customers and the run decided {made:,}: it is "
+            "not, or not only, of this run. Run the pipeline scoring again."
+        ]
 
     @property
     def decisions(self) -> Any:

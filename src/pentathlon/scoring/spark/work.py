@@ -25,11 +25,12 @@ BROKEN = f"{SPILLED}error"
 
 @dataclass(frozen=True)
 class Shipment:
-    """What every executor gets once; a worker process unpacks it once.
+    """What every executor gets once a run; a worker process unpacks it once.
 
     Attributes
     ----------
     decider : BatchDecider
+        Without prices, which are known later and travel by themselves.
     names : tuple of str
         Of the partitions.
     """
@@ -47,12 +48,14 @@ class Shipment:
         return cls(replace(decider, engine=replace(engine, models=models)), names)
 
 
-def deciding(shared: Any) -> Work:
+def deciding(shared: Any, prices: Any = None) -> Work:
     """Decide batches of customers.
 
     Parameters
     ----------
     shared : pyspark.Broadcast of Shipment
+    prices : pyspark.Broadcast of Prices, optional
+        Where there are limits.
 
     Returns
     -------
@@ -63,6 +66,8 @@ def deciding(shared: Any) -> Work:
 
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         shipment: Shipment = shared.value
+        if prices is not None:
+            shipment = replace(shipment, decider=replace(shipment.decider, prices=prices.value))
         with threadpool_limits(1):
             for batch in batches:
                 for part, mine in by_part(batch):
