@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from pentathlon.decision import DecisionEngine
-from pentathlon.decision.allocation.solve import TIED_ROWS
+from pentathlon.decision.allocation.exact import TIED_ROWS
 from pentathlon.decision.limiting import LimitOutcome
 from pentathlon.decision.settings import SendingSettings
 from pentathlon.errors import InfeasibleError, ParameterError
