@@ -66,7 +66,7 @@ def find_files(folder: Path, source: TableSource, table: str) -> list[Path]:
     if whole.is_file():
         return [whole]
     if whole.is_dir():
-        found = [p for p in whole.rglob("*") if p.is_file() and _suffix(p) in _SUFFIXES]
+        found = [p for p in whole.rglob("*") if p.is_file() and suffix_of(p) in _SUFFIXES]
     else:
         found = [p for p in folder.glob(source.path) if p.is_file()]
     hidden = [
@@ -91,7 +91,7 @@ def format_of(paths: list[Path], source: TableSource, table: str) -> Literal["pa
     """
     if source.format is not None:
         return source.format
-    formats = {_SUFFIXES.get(_suffix(path)) for path in paths}
+    formats = {_SUFFIXES.get(suffix_of(path)) for path in paths}
     only = formats.pop() if len(formats) == 1 else None
     if only is None:
         raise DataError(
@@ -162,7 +162,7 @@ def delimiter_of(file: RawFile, source: TableSource) -> str:
 
 
 def _delimiter(path: Path, source: TableSource) -> str:
-    tabs = _suffix(path).startswith(".tsv") and source.delimiter == ","
+    tabs = suffix_of(path).startswith(".tsv") and source.delimiter == ","
     return "\t" if tabs else source.delimiter
 
 
@@ -191,6 +191,7 @@ def _open(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _suffix(path: Path) -> str:
+def suffix_of(path: Path) -> str:
+    """Extension in small letters, with ``.gz`` and what is before it."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     return "".join(suffixes[-2:]) if suffixes[-1:] == [".gz"] else "".join(suffixes[-1:])

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import feather
 
+from pentathlon.events.files import suffix_of
 from pentathlon.events.rewriting import BROKEN, NotSearchedError, first_line, rewriting
 from pentathlon.events.text_tables import (
     Dialect,
@@ -28,7 +29,6 @@ from pentathlon.events.text_tables import (
     doubt_about,
     guess,
     read_rows,
-    suffix_of,
 )
 
 TEXT_TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt")

@@ -14,6 +14,7 @@ from typing import Any
 from pentathlon.errors import DataError
 from pentathlon.events.contracts import CUSTOMER_ID
 from pentathlon.events.described import RawFindings, is_later, search_described
+from pentathlon.events.files import suffix_of
 from pentathlon.events.holdings import (
     DOCUMENTS,
     ID_COLUMNS,
@@ -30,7 +31,6 @@ from pentathlon.events.holdings import (
 from pentathlon.events.pseudonyms import PseudonymKey
 from pentathlon.events.rewriting import NotErasedError, NotSearchedError
 from pentathlon.events.settings import IntakeSettings
-from pentathlon.events.text_tables import suffix_of
 
 AUDIT = "privacy_audit.jsonl"
 """Record of requests, below the data root."""

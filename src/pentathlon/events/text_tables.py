@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from pentathlon.events.files import suffix_of
 from pentathlon.events.rewriting import NotErasedError, NotSearchedError, rewriting
 
 Known = Callable[[str], Collection[str]]
@@ -261,12 +262,6 @@ def cut_rows(
             raise NotErasedError(f"its other rows cannot be kept as they are in {dialect.encoding}")
         check(draft)
     return len(lost)
-
-
-def suffix_of(path: Path) -> str:
-    """Extension in small letters, with ``.gz`` and what is before it."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    return "".join(suffixes[-2:]) if suffixes[-1:] == [".gz"] else "".join(suffixes[-1:])
 
 
 def open_bytes(path: Path, mode: str = "rb", *, packed: bool | None = None) -> IO[bytes]:

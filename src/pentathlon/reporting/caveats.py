@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pentathlon.contract import CONTROL
 from pentathlon.reporting import labels
 from pentathlon.reporting.formats import is_number, listing, number, p_value, percent, plural
 from pentathlon.reporting.results import Results
@@ -160,7 +161,7 @@ def _contact_costs(results: Results) -> str:
 
 def _sending_costs(results: Results) -> list[str]:
     messages = results.settings.messages
-    mailed = [k for k, name in enumerate(messages) if name != labels.CONTROL]
+    mailed = [k for k, name in enumerate(messages) if name != CONTROL]
     if any(messages.costs[k] > 0 for k in mailed):
         return []
     return [

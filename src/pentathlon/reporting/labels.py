@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pentathlon.contract import CONTROL
+
 Record = dict[str, Any]
 
 SHIPPED = "shipped"
@@ -17,7 +19,6 @@ POLICY_TREE = "policy_tree"
 RANDOM = "random"
 NO_EMAIL = "no e-mail"
 FUSION = "fusion"
-CONTROL = "control"
 
 _POLICIES = {
     SHIPPED: "What ships",

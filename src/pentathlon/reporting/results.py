@@ -9,6 +9,7 @@ from functools import cached_property
 import pandas as pd
 
 from pentathlon.contract import MessageSet
+from pentathlon.decision.policies import constant_name
 from pentathlon.decision.settings import DecisionSettings
 from pentathlon.judgement import CampaignSettings, EvaluationSettings
 from pentathlon.models.settings import RandomnessSettings
@@ -173,11 +174,6 @@ class Results:
         """Gains of what ships by baseline."""
         mine = self.policy_gains[self.policy_gains["policy"] == labels.SHIPPED]
         return records(mine, "baseline")
-
-
-def constant_name(message: str) -> str:
-    """Name of the policy that sends everyone a message."""
-    return labels.NO_EMAIL if message == labels.CONTROL else f"send {message}"
 
 
 def level(confidence: float) -> str:

@@ -43,8 +43,8 @@ def draw_policies(
     -------
     policy_profit, policy_gains, message_shares, estimators, truth : Figure
     """
+    from pentathlon.decision.policies import constant_name
     from pentathlon.reporting import figures_policies
-    from pentathlon.reporting.results import constant_name
 
     ships, currency = policy_choice["policy"], campaign.currency
     best = constant_name(policy_choice["best_constant"])
