@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from pentathlon.contract.messages import MessageSet
-from pentathlon.decision.blending import FUSED, BlendFitter, ContrastBlend, Scores
+from pentathlon.decision.blending import ContrastBlend, Scores
 from pentathlon.decision.challengers import (
     SegmentVerdict,
     TreeChallenge,
     challenge_with_tree,
     judge_segments,
 )
-from pentathlon.decision.gain import confirmed_gain
-from pentathlon.decision.leads import AS_PREDICTED, MessageLeads
+from pentathlon.decision.leads import MessageLeads
+from pentathlon.decision.personal import Personal
 from pentathlon.decision.policies import (
     BY_SEGMENT,
     PERSONALISED,
@@ -27,7 +27,7 @@ from pentathlon.decision.policies import (
     level_of,
     personalised,
 )
-from pentathlon.decision.profit import expected_profit, realised_profit
+from pentathlon.decision.profit import realised_profit
 from pentathlon.decision.routing import Router
 from pentathlon.decision.settings import DecisionSettings
 from pentathlon.decision.shrinkage import ContrastShrinkage, shrink_to_mean
@@ -43,7 +43,6 @@ from pentathlon.evaluation.gating import GateResult, gate
 from pentathlon.evaluation.outcomes import LoggedOutcomes
 
 TRACE = 1e-3
-FEWEST_FOLDS = 3
 
 
 @dataclass(frozen=True)
@@ -142,44 +141,19 @@ def choose_policy(
     -------
     PolicyChoice
     """
-    message = outcomes.message
-    weight = np.ones(outcomes.n) if outcomes.sampling_weight is None else outcomes.sampling_weight
-    blend, blended, without = _blended(
-        purchase_probability, by_model, message, response, weight, fold, settings
+    personal = Personal.fit(
+        purchase_probability,
+        expected_order_value,
+        outcomes,
+        response,
+        fold,
+        messages,
+        settings,
+        by_model,
     )
-    measured, covariance = ContrastShrinkage.fit_with_covariance(
-        blended, message, response, weight, messages.control, outcomes.cluster
-    )
-    spent = np.where(response == 1, _order_value(outcomes, messages), 0.0)
-    shrinkage, shrunk = ContrastShrinkage.none(len(messages)), blended
-    leads, order_value = AS_PREDICTED, expected_order_value
-    if settings.shrink_contrasts:
-        shrinkage = measured
-        shrunk, order_value = _cross_fitted_shrinking(
-            blended,
-            without,
-            expected_order_value,
-            message,
-            response,
-            spent,
-            weight,
-            fold,
-            messages.control,
-        )
-        leads = MessageLeads.fit(
-            shrinkage.predict(blended),
-            expected_order_value,
-            message,
-            spent,
-            weight,
-            messages.control,
-        )
-    profit = expected_profit(shrunk, order_value, messages)
+    profit = personal.profit
     estimator = AIPW(smoothed=settings.estimator == "smoothed")
-    rival = np.empty(outcomes.n, dtype=np.int64)
-    for held_out in np.unique(fold):
-        inside, outside = fold != held_out, fold == held_out
-        rival[outside] = best_constant(outcomes.take(inside), profit[inside], estimator)
+    rival = _rival(outcomes, profit, fold, estimator)
     verdict = gate(
         personalised(profit),
         outcomes,
@@ -189,27 +163,9 @@ def choose_policy(
         baseline=rival,
         estimator=estimator,
     )
-    whole_value = leads.predict(expected_order_value)
-    whole = expected_profit(shrinkage.predict(blended), whole_value, messages)
-
-    def confirmed(among: NDArray[np.bool_] | None = None) -> Estimate:
-        return confirmed_gain(
-            blended,
-            whole,
-            measured,
-            covariance,
-            personalised(whole),
-            verdict.best_constant,
-            spent,
-            expected_order_value,
-            message,
-            weight,
-            messages,
-            among,
-        )
-
+    confirmed = partial(personal.confirmed_gain, verdict.best_constant)
     gain = confirmed()
-    real = measured.lower_bound(settings.contrast_confidence) > 0
+    real = personal.measured.lower_bound(settings.contrast_confidence) > 0
     ships, reason = verdict_on_personal(gain, verdict.gain, real, settings)
     values = _constant_values(outcomes, profit, estimator, messages)
     level = np.average(level_of(profit, messages), weights=outcomes.sampling_weight)
@@ -260,9 +216,9 @@ def choose_policy(
     if shipped_gain is not None:
         promised += shipped_gain.value * max(0.0, 1 - 1 / shipped_gain.z**2)
     return PolicyChoice(
-        blend=blend,
-        shrinkage=shrinkage,
-        leads=leads,
+        blend=personal.blend,
+        shrinkage=personal.shrinkage,
+        leads=personal.leads,
         expected_profit=profit,
         gain=gain,
         gate=verdict,
@@ -277,61 +233,18 @@ def choose_policy(
     )
 
 
-def _cross_fitted_shrinking(
-    blended: NDArray[np.float32],
-    without: Callable[[int], NDArray[np.float32]],
-    expected_order_value: NDArray[np.float32],
-    message: NDArray[np.int64],
-    response: NDArray[np.integer],
-    spent: NDArray[np.float64],
-    weight: NDArray[np.float64],
+def _rival(
+    outcomes: LoggedOutcomes,
+    profit: NDArray[np.float32],
     fold: NDArray[np.integer],
-    control: int | None,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Every row's probabilities and order values, shrunk by what other folds' outcomes bear out.
-
-    Returns
-    -------
-    probability, order_value : ndarray of float32, shape (n, n_messages)
-    """
-    shrunk, order_value = np.empty_like(blended), np.empty_like(expected_order_value)
+    estimator: Estimator,
+) -> NDArray[np.int64]:
+    """Best constant for each row, chosen without the row's fold, shape ``(n,)``."""
+    rival = np.empty(outcomes.n, dtype=np.int64)
     for held_out in np.unique(fold):
         inside, outside = fold != held_out, fold == held_out
-        known = without(held_out)[inside]
-        sent, w = message[inside], weight[inside]
-        part = ContrastShrinkage.fit(known, sent, response[inside], w, control)
-        leads = MessageLeads.fit(
-            part.predict(known), expected_order_value[inside], sent, spent[inside], w, control
-        )
-        shrunk[outside] = part.predict(blended[outside])
-        order_value[outside] = leads.predict(expected_order_value[outside])
-    return shrunk, order_value
-
-
-def _blended(
-    fused: NDArray[np.float32],
-    by_model: Scores | None,
-    message: NDArray[np.int64],
-    response: NDArray[np.integer],
-    weight: NDArray[np.float64],
-    fold: NDArray[np.integer],
-    settings: DecisionSettings,
-) -> tuple[ContrastBlend, NDArray[np.float32], Callable[[int], NDArray[np.float32]]]:
-    """Blend for the engine, rows blended without their fold, and those without another one too."""
-    # Two folds leave none to fit on when both are held out.
-    few = len(np.unique(fold)) < FEWEST_FOLDS
-    if not by_model or few or not settings.shrink_contrasts or not settings.blend_contrasts:
-        return FUSED, fused, lambda _: fused
-    fitter = BlendFitter(fused, by_model, message, response, weight)
-    crossed = fitter.cross_fit(fold)
-    return fitter.fit(np.ones(len(fold), dtype=bool)), crossed.held_out(), crossed.without
-
-
-def _order_value(outcomes: LoggedOutcomes, messages: MessageSet) -> NDArray[np.float64]:
-    """What was spent, from realised profit."""
-    sent = outcomes.message
-    spent = (outcomes.profit + messages.costs[sent]) / messages.margins[sent]
-    return np.asarray(spent, dtype=np.float64)
+        rival[outside] = best_constant(outcomes.take(inside), profit[inside], estimator)
+    return rival
 
 
 def _constant_values(
