@@ -30,12 +30,17 @@ def probe(code=PROBE):
 
 
 def test_the_registry_imports_quickly_and_without_the_libraries_that_fit_models():
-    runs = [probe() for _ in range(3)]
+    # A machine that others keep busy is slow at everything: then it is the ratio that counts, and
+    # both are taken in turns.
+    runs, yardsticks = [], []
+    for _ in range(6):
+        runs.append(probe())
+        yardsticks.append(probe(YARDSTICK)["user"])
+        if len(runs) > 1 and min(run["user"] for run in runs) <= 1.5:
+            break
     elsewhere = {"duckdb", "ibis", "sqlglot", "pyspark", "py4j"}
     assert not {*HEAVY[:6], *elsewhere} & set(runs[0]["modules"])
-    # A machine that others keep busy is slow at everything: then it is the ratio that counts.
-    yardstick = min(probe(YARDSTICK)["user"] for _ in range(3))
-    assert min(run["user"] for run in runs) <= max(1.5, 3 * yardstick)
+    assert min(run["user"] for run in runs) <= max(1.5, 3 * min(yardsticks))
 
 
 def test_settings_import_next_to_nothing():
