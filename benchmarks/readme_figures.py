@@ -165,8 +165,8 @@ def intervals() -> str:
     far = int((z["personal_gain_z"].abs() > FAR).sum())
     told = (
         f"Where an interval misses, the truth lies above it in {low} of {missed} cases: what is "
-        f"shown errs on the low side, because profit is skewed. {far} of the gains lie more than "
-        f"{FAR:g} standard errors off."
+        f"shown errs on the low side, because profit is skewed. {far or 'None'} of the gains lie "
+        f"more than {FAR:g} standard errors off."
     )
     return "\n".join([*lines, "", told])
 
