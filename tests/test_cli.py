@@ -115,7 +115,7 @@ def test_unknown_commands_are_refused(capsys):
     assert "No such command 'walk'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("module", ["pentathlon.runs", "pentathlon.__main__"])
+@pytest.mark.parametrize("module", ["pentathlon.commands.runs", "pentathlon.__main__"])
 def test_commands_start_without_heavy_imports(module):
     code = (
         f"import sys; sys.path.insert(0, {str(SOURCE)!r}); import {module}; "

@@ -21,12 +21,12 @@ from pentathlon.hooks.explain import chain, explain
 
 _COMMANDS = {
     "run": ("pentathlon.cli", "Run pipelines, as `kedro run` does."),
-    "runs": ("pentathlon.runs", "List runs, show one, or compare several."),
-    "diff": ("pentathlon.decided", "Compare the decisions of two runs."),
-    "why": ("pentathlon.why", "Tell why a customer gets what was decided."),
-    "export": ("pentathlon.decided", "Write decisions as files for an e-mail provider."),
+    "runs": ("pentathlon.commands.runs", "List runs, show one, or compare several."),
+    "diff": ("pentathlon.commands.diff", "Compare the decisions of two runs."),
+    "why": ("pentathlon.commands.why", "Tell why a customer gets what was decided."),
+    "export": ("pentathlon.commands.export", "Write decisions as files for an e-mail provider."),
     "privacy": (
-        "pentathlon.privacy",
+        "pentathlon.commands.privacy",
         "Erase a person, or export what is held about one.",
     ),
 }
@@ -96,7 +96,7 @@ def _or_explain(command: Callable[..., Any]) -> Callable[..., Any]:
         context = click.get_current_context(silent=True)
         if context is None or not context.meta.get(_EXPLAIN):
             return command(*args, **kwargs)
-        from pentathlon.planned import explain_run  # noqa: PLC0415
+        from pentathlon.commands.explain import explain_run  # noqa: PLC0415
 
         return explain_run(**kwargs)
 

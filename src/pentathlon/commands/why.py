@@ -9,9 +9,10 @@ from typing import Any
 import click
 import pandas as pd
 
-from pentathlon.decided import data_roots_option, find_decided, load_decisions
+from pentathlon.commands.decisions import find_decided, load_decisions
+from pentathlon.commands.manifests import Manifest, UnknownRunError, data_roots_option
+from pentathlon.commands.text import table
 from pentathlon.errors import PentathlonError
-from pentathlon.runs import Manifest, UnknownRunError, table
 
 
 @click.command()

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from pentathlon.runs import compare, default_roots, find_runs, pick, runs
+from pentathlon.commands.manifests import compare, default_roots, find_runs, pick
+from pentathlon.commands.runs import runs
 
 
 def manifest(number: int, **facts) -> dict:

@@ -1,0 +1,1 @@
+"""The commands of the project. `pentathlon.cli` imports each when it is wanted."""
