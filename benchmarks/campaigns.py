@@ -43,7 +43,8 @@ from pentathlon.judgement.judged import judge_test_rows
 from pentathlon.judgement.truth import compare_with_truth, true_profit_of
 from pentathlon.models.tuning import StudyStore
 from pentathlon.pipelines.data_processing.params import DataProcessingParams
-from pentathlon.pipelines.training.params import RandomnessParams, TrainingParams
+from pentathlon.pipelines.params import RandomnessParams
+from pentathlon.pipelines.training.params import TrainingParams
 from pentathlon.recipe import (
     Observed,
     RecipeSettings,

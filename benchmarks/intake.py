@@ -48,7 +48,7 @@ def take_in(folder: Path, memory_limit_mib: int) -> dict[str, Any]:
         {
             "tables": {name: {"path": name} for name in TABLES},
             "as_of": EventsConfig().exported_at,
-            "database": {"memory_limit_mib": memory_limit_mib, "threads": 2},
+            "database": {"memory_gib": memory_limit_mib / 1024, "threads": 2},
             "privacy": {"allow_development_key": True},
         }
     )

@@ -21,7 +21,8 @@ from pentathlon.features import DesignBuilder
 from pentathlon.pipelines.decision.params import DecisionParams
 from pentathlon.pipelines.fusion.params import FusionParams
 from pentathlon.pipelines.order_value.params import OrderValueParams
-from pentathlon.pipelines.training.params import RandomnessParams, TrainingParams
+from pentathlon.pipelines.params import RandomnessParams
+from pentathlon.pipelines.training.params import TrainingParams
 from pentathlon.recipe import Observed, RecipeSettings, fit_models
 
 PROJECT = Path(__file__).resolve().parents[1]

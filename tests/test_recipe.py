@@ -23,9 +23,9 @@ from pentathlon.models.selection.selected import SelectedModel
 from pentathlon.models.settings import OrderValueSettings, RandomnessSettings, TrainingSettings
 from pentathlon.models.training import cross_fit
 from pentathlon.models.tuning import StudyStore
-from pentathlon.pipelines.data_processing.params import MessagesParams
+from pentathlon.pipelines.params import MessagesParams, RandomnessParams
 from pentathlon.pipelines.training.nodes import select
-from pentathlon.pipelines.training.params import RandomnessParams, TrainingParams
+from pentathlon.pipelines.training.params import TrainingParams
 from pentathlon.recipe import (
     FittedRecipe,
     Observed,

@@ -12,7 +12,7 @@ from pentathlon.contract import MessageSet
 from pentathlon.decision import ContrastBlend, DecisionSettings, choose_policy, logged_outcomes
 from pentathlon.decision.blending import FUSED, BlendFitter
 from pentathlon.errors import DataError
-from pentathlon.models.sampling import expit, logit
+from pentathlon.special import expit, logit
 
 N, K = 12_000, 3
 MESSAGES = MessageSet({m: {"margin": 0.4} for m in ("control", "water", "team")})

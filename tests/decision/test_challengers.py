@@ -14,7 +14,7 @@ from pentathlon.decision.challengers import SegmentVerdict, TreeChallenge
 from pentathlon.decision.routing import Router
 from pentathlon.decision.verdicts import tree_wins, verdict_by_segment
 from pentathlon.evaluation.estimate import Estimate
-from pentathlon.models.sampling import expit
+from pentathlon.special import expit
 
 MESSAGES = MessageSet({m: {"margin": 0.4} for m in ("control", "water", "team")})
 N = 6_000

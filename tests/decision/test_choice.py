@@ -10,9 +10,8 @@ import pytest
 from pentathlon.contract import MessageSet
 from pentathlon.decision import DecisionSettings, choose_policy, logged_outcomes
 from pentathlon.decision import choice as choice_module
-from pentathlon.decision.choice import best_constant
-from pentathlon.evaluation import AIPW, paired_gain
-from pentathlon.models.sampling import expit
+from pentathlon.evaluation import AIPW, best_constant, paired_gain
+from pentathlon.special import expit
 
 MESSAGES = MessageSet(
     {

@@ -25,7 +25,7 @@ from pentathlon.decision.routing import Leaf, Router, Split
 from pentathlon.decision.rules import Screen
 from pentathlon.decision.settings import FREE, SendingSettings
 from pentathlon.errors import ArtifactError, DataError
-from pentathlon.models.sampling import expit, logit
+from pentathlon.special import expit, logit
 
 COLUMNS = [
     *["customer_id", "message", "purchase_probability", "expected_order_value"],

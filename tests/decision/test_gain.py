@@ -11,7 +11,7 @@ from pentathlon.decision.policies import personalised
 from pentathlon.decision.profit import expected_profit
 from pentathlon.decision.shrinkage import ContrastShrinkage, between_variance
 from pentathlon.evaluation import Estimate
-from pentathlon.models.sampling import expit
+from pentathlon.special import expit
 
 MESSAGES = MessageSet(
     {

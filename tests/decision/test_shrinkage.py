@@ -16,7 +16,7 @@ from pentathlon.decision.shrinkage import (
     shrink_to_mean,
     shrunk_slope,
 )
-from pentathlon.models.sampling import expit, logit
+from pentathlon.special import expit, logit
 
 N, K = 400, 3
 

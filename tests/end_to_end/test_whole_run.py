@@ -11,8 +11,8 @@ from pentathlon.errors import CalibrationError
 from pentathlon.fusion.settings import FusionSettings
 from pentathlon.models.registry import MODEL_NAMES
 from pentathlon.pipeline_registry import register_pipelines
-from pentathlon.pipelines.data_processing.params import MessagesParams
 from pentathlon.pipelines.fusion.nodes import check_calibration
+from pentathlon.pipelines.params import MessagesParams
 
 MARGIN = 0.4  # of every message; sending costs nothing
 MESSAGES = ("control", "endurance", "strength", "water", "team", "backcountry", "racquet")

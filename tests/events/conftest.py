@@ -24,7 +24,7 @@ def settings(**changes: Any) -> IntakeSettings:
         "tables": {name: {"path": name} for name in NAMES},
         "as_of": CONFIG.exported_at,
         "privacy": {"allow_development_key": True},
-        "database": {"memory_limit_mib": 512, "threads": 1},
+        "database": {"memory_gib": 0.5, "threads": 1},
     }
     return IntakeSettings.model_validate({**plain, **changes})
 

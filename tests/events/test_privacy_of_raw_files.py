@@ -109,7 +109,7 @@ def settings(customers: dict[str, Any], **others: Any) -> IntakeSettings:
         {
             "tables": {**tables(customers), **others},
             "privacy": {"allow_development_key": True},
-            "database": {"memory_limit_mib": 256, "threads": 1},
+            "database": {"memory_gib": 0.25, "threads": 1},
         }
     )
 

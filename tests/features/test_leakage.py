@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pentathlon.pipelines.data_processing.params import MessagesParams
 from pentathlon.pipelines.feature_engineering.nodes import engineer_features, fit_design
+from pentathlon.pipelines.params import MessagesParams
 
 SMALL = runpy.run_path(str(Path(__file__).parents[1] / "decision" / "small_retailer.py"))
 

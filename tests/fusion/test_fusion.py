@@ -9,7 +9,7 @@ import pytest
 from pentathlon.errors import DataError
 from pentathlon.fusion import METHODS, FusionModel, choose_fusion
 from pentathlon.models.metrics import log_loss
-from pentathlon.models.sampling import expit, logit
+from pentathlon.special import expit, logit
 
 N, K = 1_500, 3
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pentathlon.fusion import PlattCalibrator
-from pentathlon.models.sampling import expit, logit
+from pentathlon.special import expit, logit
 
 
 def outcomes_of(truth: np.ndarray, weight: float) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pentathlon.fusion.pooling import METHODS, fit_pool, pool
-from pentathlon.models.sampling import expit, logit
+from pentathlon.special import expit, logit
 
 
 def mixed(truth: np.ndarray, weight: float = 1.0) -> tuple[np.ndarray, np.ndarray]:

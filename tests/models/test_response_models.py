@@ -14,8 +14,9 @@ from pentathlon.features import Design, DesignBuilder
 from pentathlon.models import TrainingRows, Validation, model_class
 from pentathlon.models.logistic import LogisticRegressionModel
 from pentathlon.models.metrics import log_loss
-from pentathlon.models.sampling import case_control_sample, expit
+from pentathlon.models.sampling import case_control_sample
 from pentathlon.models.training import Fitter
+from pentathlon.special import expit
 
 PARAMETERS: dict[str, dict[str, Any]] = {
     "logistic_regression": {"C": 0.1, "interaction_scale": 0.1},

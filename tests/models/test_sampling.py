@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pentathlon.models.metrics import log_loss
-from pentathlon.models.sampling import case_control_sample, expit, logit, shift_prior
+from pentathlon.models.sampling import case_control_sample, shift_prior
+from pentathlon.special import expit, logit
 
 
 def outcomes(buyers: int, others: int) -> np.ndarray:

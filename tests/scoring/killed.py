@@ -25,7 +25,7 @@ from pentathlon.decision import DecisionEngine
 from pentathlon.decision.settings import SendingSettings
 from pentathlon.scoring import BatchDecider, ScoredFolder, ScoringJob, ScoringSettings, prices
 from pentathlon.scoring.parts import PartWriter
-from pentathlon.scoring.spill import Spill
+from pentathlon.scoring.spill import SpilledParts
 
 
 class Steps:
@@ -47,7 +47,7 @@ class Steps:
         os.replace = self._around("replace", os.replace, target=1)
         os.unlink = self._around("unlink", os.unlink, target=0)
         for name in ("segments", "sample", "nearest", "dual"):
-            setattr(Spill, name, self._ahead_of(name, getattr(Spill, name)))
+            setattr(SpilledParts, name, self._ahead_of(name, getattr(SpilledParts, name)))
         prices.within_limits = self._ahead_of("within_limits", prices.within_limits)
         write = PartWriter.write
 

@@ -19,7 +19,7 @@ from pentathlon.errors import InfeasibleError, ParameterError
 from pentathlon.scoring import BatchDecider, ScoredFolder, ScoringJob, ScoringSettings, passes
 from pentathlon.scoring.parts import partitions_in
 from pentathlon.scoring.prices import Prices, find_prices
-from pentathlon.scoring.spill import Spill
+from pentathlon.scoring.spill import SpilledParts
 
 EDGES = {"purchase_probability": (0.2, 0.4)}
 STATED: dict[str, Any] = {
@@ -157,7 +157,7 @@ def test_with_a_sample_limits_hold_to_the_last_e_mail(
     score(engine, folder, tmp_path / "out", STATED)
     parts = list(partitions_in(tmp_path / "out" / "scores").items())
     sending = SendingSettings.model_validate(STATED)
-    spill = Spill(parts, 3)
+    spill = SpilledParts(parts, 3)
     best = find_prices(spill, sending, engine.messages, 1_000)
     found = find_prices(spill, sending, engine.messages, 150, seed=3)
     assert found.profit == pytest.approx(best.profit, rel=0.01)

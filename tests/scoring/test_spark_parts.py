@@ -27,7 +27,7 @@ from pentathlon.scoring.spark.outcomes import OUTCOMES, counts_of_figures, figur
 from pentathlon.scoring.spark.session import options_of
 from pentathlon.scoring.spark.sweeps import SparkSweeps
 from pentathlon.scoring.spark.work import Shipment, deciding, spilled_schema, spilling
-from pentathlon.scoring.spill import Spill
+from pentathlon.scoring.spill import SpilledParts
 from pentathlon.scoring.statistics import Counts
 
 EDGES = {"purchase_probability": (0.2, 0.4)}
@@ -231,7 +231,7 @@ def blocks(ties: bool) -> list[Block]:
     return [whole.take(np.arange(i, i + 100)) for i in range(0, 400, 100)]
 
 
-class FromBlocks(Spill):
+class FromBlocks(SpilledParts):
     """A spill that lies in memory."""
 
     held: list[Block]

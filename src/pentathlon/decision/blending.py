@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pentathlon.decision.shrinkage import ARM_RIDGE, NO_SPREAD
 from pentathlon.errors import DataError
 from pentathlon.fusion import fit_logistic
-from pentathlon.models.sampling import expit, logit
+from pentathlon.special import expit, logit
 
 RIDGE = 1.0
 """In observations: how firmly weights are held to equal ones; a few hundred orders outweigh it."""

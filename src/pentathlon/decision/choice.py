@@ -41,6 +41,7 @@ from pentathlon.evaluation.estimate import Estimate
 from pentathlon.evaluation.estimators import AIPW, Estimator
 from pentathlon.evaluation.gating import GateResult, gate
 from pentathlon.evaluation.outcomes import LoggedOutcomes
+from pentathlon.evaluation.policy_value import best_constant
 
 TRACE = 1e-3
 
@@ -267,14 +268,6 @@ def _constant_values(
         # What ships is not to be overruled by a control that only shrinking put ahead of it.
         value[messages.control] = min(value[messages.control], value[picked])
     return value
-
-
-def best_constant(
-    outcomes: LoggedOutcomes, profit: NDArray[np.float32], estimator: Estimator
-) -> int:
-    """Column of the message that is worth most when everyone gets it."""
-    values = [estimator.estimate(k, outcomes, profit).value for k in range(profit.shape[1])]
-    return int(np.argmax(values))
 
 
 def logged_outcomes(

@@ -24,7 +24,7 @@ from pentathlon.decision.shrinkage import (
     contrast_parts,
 )
 from pentathlon.evaluation import Estimate
-from pentathlon.models.sampling import logit
+from pentathlon.special import logit
 
 FEWEST_ORDERS = 2
 """Of a message, to say anything about the spread of what is spent."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pentathlon.evaluation.estimate import normal_quantile
 from pentathlon.fusion import LogisticFit, fit_logistic
-from pentathlon.models.sampling import expit, logit
+from pentathlon.special import expit, logit
 
 MAX_SLOPE = 2.0
 NO_SPREAD = 1e-5

@@ -30,7 +30,6 @@ from pentathlon.evaluation.outcomes import (
     Policy,
     blocks,
     check_expected_profit,
-    mean_under,
     probability_of,
 )
 from pentathlon.special import ndtr
@@ -286,13 +285,19 @@ def constant_values(
     )
 
 
-def best_constant(outcomes: LoggedOutcomes, expected_profit: NDArray[Any]) -> int:
-    """Find the message with the highest AIPW value when everyone gets it.
+def best_constant(
+    outcomes: LoggedOutcomes,
+    expected_profit: NDArray[Any],
+    estimator: Estimator | None = None,
+) -> int:
+    """Find the message with the highest value when everyone gets it.
 
     Parameters
     ----------
     outcomes : LoggedOutcomes
     expected_profit : ndarray of float, shape (n, n_messages)
+    estimator : Estimator, optional
+        Default: AIPW.
 
     Returns
     -------
@@ -300,19 +305,8 @@ def best_constant(outcomes: LoggedOutcomes, expected_profit: NDArray[Any]) -> in
         Column of the message, among those that were sent at all; the first of equals.
     """
     check_expected_profit(expected_profit, outcomes)
-    n_messages = expected_profit.shape[1]
-    sums = np.zeros(n_messages)
-    for rows in blocks(outcomes.n):
-        message = outcomes.message[rows]
-        weight = np.ones(len(message))
-        if outcomes.sampling_weight is not None:
-            weight = outcomes.sampling_weight[rows].astype(np.float64)
-        residual = outcomes.profit[rows] - mean_under(outcomes.message, expected_profit, rows)
-        sums += np.einsum("i,ij->j", weight, expected_profit[rows].astype(np.float64))
-        if outcomes.known_cost is not None:
-            sums -= np.einsum("i,ij->j", weight, outcomes.known_cost[rows].astype(np.float64))
-        sums += np.bincount(
-            message, weight * residual / outcomes.propensity[rows], minlength=n_messages
-        )
-    sums[np.bincount(outcomes.message, minlength=n_messages) == 0] = -np.inf
-    return int(np.argmax(sums))
+    estimator = AIPW() if estimator is None else estimator
+    values = np.full(expected_profit.shape[1], -np.inf)
+    for k in np.unique(outcomes.message):
+        values[k] = estimator.estimate(int(k), outcomes, expected_profit).value
+    return int(np.argmax(values))

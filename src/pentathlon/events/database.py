@@ -42,7 +42,7 @@ def literals(values: list[str]) -> str:
 
 
 @dataclass
-class Spill:
+class SpillWatch:
     """How much of the database's work did not fit its memory.
 
     Attributes
@@ -77,7 +77,7 @@ class Spill:
 @contextmanager
 def open_database(
     scratch: Path, settings: DatabaseSettings
-) -> Iterator[tuple[duckdb.DuckDBPyConnection, Spill]]:
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, SpillWatch]]:
     """Open a database of its own, on disk, and remove it afterwards.
 
     Parameters
@@ -91,7 +91,7 @@ def open_database(
     ------
     connection : DuckDBPyConnection
         Times are UTC in it.
-    spill : Spill
+    spill : SpillWatch
 
     Raises
     ------
@@ -106,12 +106,12 @@ def open_database(
     connection = duckdb.connect(
         str(scratch / "work.duckdb"),
         config={
-            "memory_limit": f"{settings.memory_limit_mib}MiB",
+            "memory_limit": f"{int(settings.memory_gib * 1024)}MiB",
             "threads": str(settings.threads),
             "temp_directory": str(folder),
         },
     )
-    spill = Spill(folder)
+    spill = SpillWatch(folder)
     watcher = threading.Thread(target=spill.watch, daemon=True)
     try:
         connection.execute("SET TimeZone = 'UTC'")
@@ -121,9 +121,9 @@ def open_database(
         spill.look()
     except duckdb.OutOfMemoryException as error:
         raise DataError(
-            f"The database needs more than its {settings.memory_limit_mib:,} MiB or than the disk "
-            f"of {scratch} has free: {str(error).splitlines()[0]}. Raise the memory limit in the "
-            "parameters, or free some disk."
+            f"The database needs more than its {settings.memory_gib:g} GiB or than the disk "
+            f"of {scratch} has free: {str(error).splitlines()[0]}. Raise intake.database."
+            "memory_gib, or free some disk."
         ) from error
     finally:
         spill.stop()
@@ -132,8 +132,8 @@ def open_database(
         shutil.rmtree(scratch, ignore_errors=True)
     if spill.peak_bytes:
         logger.info(
-            "Spilled up to %s MiB to %s: the work did not fit the %s MiB that it may use.",
+            "Spilled up to %s MiB to %s: the work did not fit the %s GiB that it may use.",
             f"{spill.peak_bytes / 2**20:,.0f}",
             folder,
-            f"{settings.memory_limit_mib:,}",
+            f"{settings.memory_gib:g}",
         )

@@ -227,12 +227,12 @@ class DatabaseSettings(_Typed):
 
     Attributes
     ----------
-    memory_limit_mib : int
-        Memory in MiB; what does not fit is spilled to disk.
+    memory_gib : float
+        What it may hold in memory; beyond it, it spills to disk.
     threads : int
     """
 
-    memory_limit_mib: Annotated[int, Field(ge=64)] = 2048
+    memory_gib: Annotated[float, Field(ge=0.0625)] = 2.0
     threads: Annotated[int, Field(ge=1)] = 2
 
 

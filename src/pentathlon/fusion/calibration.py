@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pentathlon.fusion.logistic_fit import fit_logistic
-from pentathlon.models.sampling import expit, logit
+from pentathlon.special import expit, logit
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pentathlon.errors import DataError
 from pentathlon.fusion.calibration import PlattCalibrator
 from pentathlon.fusion.pooling import METHODS, Method, fit_pool, pool
 from pentathlon.models.metrics import log_loss
-from pentathlon.models.sampling import expit, logit
+from pentathlon.special import expit, logit
 
 Scores = Mapping[str, NDArray[np.float32]]
 """Purchase probabilities by model, each of shape (n, n_messages) or (n,)."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pentathlon.errors import PentathlonError
-from pentathlon.models.sampling import expit
+from pentathlon.special import expit
 
 FURTHEST = 5.0
 """Log odds that one step of Newton's method may move a row by."""

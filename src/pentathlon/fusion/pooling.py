@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pentathlon.fusion.logistic_fit import fit_logistic
-from pentathlon.models.sampling import expit, logit
+from pentathlon.special import expit, logit
 
 Method = Literal["equal", "average_probability", "average_logit", "stacking"]
 METHODS: tuple[Method, ...] = ("equal", "average_probability", "average_logit", "stacking")

@@ -21,7 +21,7 @@ from pentathlon.models.protocol import (
     TrainingRows,
     Validation,
 )
-from pentathlon.models.sampling import expit
+from pentathlon.special import expit
 
 CHUNK_ROWS = 200_000
 REPORT_EVERY = 10

@@ -16,7 +16,7 @@ from pentathlon.features.crosses import choose_split, cross_columns
 from pentathlon.features.design import Design, DesignBuilder
 from pentathlon.models.newton import fit_grouped_ridge
 from pentathlon.models.protocol import Hyperparameters, TrainingRows, Validation
-from pentathlon.models.sampling import expit
+from pentathlon.special import expit
 
 CHUNK_ROWS = 200_000
 WORTH_THREADS = 2e9

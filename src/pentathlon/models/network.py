@@ -22,7 +22,7 @@ from pentathlon.features.design import Design, DesignBuilder
 from pentathlon.models.device import check_jax, jax_platforms
 from pentathlon.models.metrics import log_loss
 from pentathlon.models.protocol import Hyperparameters, TrainingRows, Validation
-from pentathlon.models.sampling import expit
+from pentathlon.special import expit
 
 CHUNK_ROWS = 200_000
 PATIENCE = 3

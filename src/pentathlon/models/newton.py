@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pentathlon.models.sampling import expit
+from pentathlon.special import expit
 
 MAX_ITERATIONS = 100
 TOLERANCE = 1e-5

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pentathlon import special
+from pentathlon.special import expit, logit
 
 
 @dataclass(frozen=True)
@@ -71,17 +71,6 @@ def case_control_sample(
     weight_ratio = float(np.mean(sampling_weight[buyers]) / np.mean(sampling_weight[others]))
     rows = np.sort(np.concatenate([buyers, kept])).astype(np.int64)
     return CaseControlSample(rows, float(np.log(kept_share * weight_ratio)))
-
-
-def logit(probability: NDArray[np.floating], floor: float = 1e-7) -> NDArray[np.float64]:
-    """Log odds, with probabilities held ``floor`` away from 0 and 1."""
-    p = np.clip(np.asarray(probability, dtype=np.float64), floor, 1 - floor)
-    return np.asarray(np.log(p) - np.log1p(-p), dtype=np.float64)
-
-
-def expit(z: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Probability of log odds."""
-    return np.asarray(special.expit(np.asarray(z, dtype=np.float64)), dtype=np.float64)
 
 
 def shift_prior(

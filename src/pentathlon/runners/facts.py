@@ -51,7 +51,7 @@ def fingerprint(facts: Facts) -> str:
 
 
 @dataclass
-class Known:
+class KnownFacts:
     """What is known about a node before it runs.
 
     Attributes
@@ -111,9 +111,9 @@ class Inquiry:
         found: AbstractDataset[Any, Any] = self._catalog.get(name, fallback_to_runtime_pattern=True)
         return found
 
-    def known(self, node: Node) -> Known:
+    def known(self, node: Node) -> KnownFacts:
         """Find out all but what the inputs hold."""
-        known = Known()
+        known = KnownFacts()
         wiring = {
             "inputs": _text(node._inputs),
             "outputs": _text(node._outputs),

@@ -27,7 +27,7 @@ from pentathlon.runners.content import (
 )
 from pentathlon.runners.facts import Inquiry, bare, fingerprint, is_parameter, mark_of
 from pentathlon.runners.place import find_place
-from pentathlon.runners.plan import Decision, Plan, make_plan
+from pentathlon.runners.plan import NodeDecision, RunPlan, plan_run
 from pentathlon.runners.state import Facts, State, Success
 from pentathlon.runners.values import NoDigestError
 
@@ -76,7 +76,7 @@ class FreshRunner(SequentialRunner):
         self._explain = explain
         self._state = state
 
-    def plan(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> Plan:
+    def plan(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> RunPlan:
         """Decide which nodes would run, and run none.
 
         Parameters
@@ -87,11 +87,11 @@ class FreshRunner(SequentialRunner):
 
         Returns
         -------
-        Plan
+        RunPlan
             Its ``lines()`` are for people.
         """
         with self._opened(catalog) as state:
-            return make_plan(pipeline, self._inquiry(catalog, state), state)
+            return plan_run(pipeline, self._inquiry(catalog, state), state)
 
     def _run(
         self,
@@ -102,7 +102,7 @@ class FreshRunner(SequentialRunner):
     ) -> None:
         with self._opened(catalog) as state:
             inquiry = self._inquiry(catalog, state)
-            plan = make_plan(pipeline, inquiry, state)
+            plan = plan_run(pipeline, inquiry, state)
             state.flush()
             if self._explain:
                 for line in plan.lines():
@@ -136,7 +136,7 @@ class FreshRunner(SequentialRunner):
                 self._release_datasets(node, catalog, loads, running)
 
     @staticmethod
-    def _say(plan: Plan, state: State) -> None:
+    def _say(plan: RunPlan, state: State) -> None:
         for decision in plan.to_run:
             logger.info("%s runs: %s.", decision.node.name, decision.reasons[0])
         logger.info(
@@ -163,7 +163,7 @@ class FreshRunner(SequentialRunner):
 class _Work:
     """Runs nodes and keeps their successes."""
 
-    def __init__(self, plan: Plan, inquiry: Inquiry, state: State) -> None:
+    def __init__(self, plan: RunPlan, inquiry: Inquiry, state: State) -> None:
         self._inquiry = inquiry
         self._state = state
         self._in_memory = {
@@ -179,7 +179,7 @@ class _Work:
             if not is_parameter(name)
         }
 
-    def do(self, decision: Decision, task: Task) -> None:
+    def do(self, decision: NodeDecision, task: Task) -> None:
         """Run a node, and keep its success if it is one that can be told again."""
         node = decision.node
         unversioned = any(self._is_unversioned(name) for name in node.outputs)
@@ -203,7 +203,7 @@ class _Work:
 
     def _doubt(
         self,
-        decision: Decision,
+        decision: NodeDecision,
         before: dict[str, str] | None,
         outputs: dict[str, dict[str, Any]] | None,
     ) -> str | None:

@@ -20,7 +20,7 @@ from pentathlon.runners.content import (
 )
 from pentathlon.runners.facts import (
     Inquiry,
-    Known,
+    KnownFacts,
     bare,
     check_contents,
     fingerprint,
@@ -43,13 +43,13 @@ _CHANGED = {
 
 
 @dataclass
-class Decision:
+class NodeDecision:
     """Whether a node runs.
 
     Attributes
     ----------
     node : Node
-    known : Known
+    known : KnownFacts
     fingerprint : str
         Of what the node would be given now.
     reasons : list of str
@@ -57,7 +57,7 @@ class Decision:
     """
 
     node: Node
-    known: Known
+    known: KnownFacts
     fingerprint: str = ""
     reasons: list[str] = field(default_factory=list)
 
@@ -75,13 +75,13 @@ class Decision:
 
 
 @dataclass
-class Plan:
+class RunPlan:
     """A decision for every node of a pipeline, in the order in which they run."""
 
-    decisions: list[Decision]
+    decisions: list[NodeDecision]
 
     @property
-    def to_run(self) -> list[Decision]:
+    def to_run(self) -> list[NodeDecision]:
         """Decisions on the nodes that run."""
         return [decision for decision in self.decisions if decision.runs]
 
@@ -92,7 +92,7 @@ class Plan:
         yield f"{len(self.to_run)} of {len(self.decisions)} nodes run."
 
 
-def make_plan(pipeline: Pipeline, inquiry: Inquiry, state: State) -> Plan:
+def plan_run(pipeline: Pipeline, inquiry: Inquiry, state: State) -> RunPlan:
     """Decide for each node of a pipeline.
 
     A node runs if something that its result depends on is not what it was at its last success,
@@ -107,16 +107,16 @@ def make_plan(pipeline: Pipeline, inquiry: Inquiry, state: State) -> Plan:
 
     Returns
     -------
-    Plan
+    RunPlan
     """
     successes = state.successes()
     for success in successes.values():
         inquiry.made(success)
     makers = {bare(name): node for node in pipeline.nodes for name in node.outputs}
-    decisions: dict[str, Decision] = {}
+    decisions: dict[str, NodeDecision] = {}
     in_memory: dict[str, str] = {}
     for node in pipeline.nodes:
-        decision = Decision(node, inquiry.known(node))
+        decision = NodeDecision(node, inquiry.known(node))
         decision.reasons = _own_reasons(decision, inquiry, successes.get(node.name), in_memory)
         decision.reasons += _results_in_memory(node, pipeline, inquiry)
         for name in node.outputs:
@@ -124,13 +124,13 @@ def make_plan(pipeline: Pipeline, inquiry: Inquiry, state: State) -> Plan:
                 in_memory[bare(name)] = decision.fingerprint
         decisions[node.name] = decision
     _follow(list(decisions.values()), makers, decisions, inquiry)
-    plan = Plan(list(decisions.values()))
+    plan = RunPlan(list(decisions.values()))
     _pin(plan, makers, decisions, inquiry)
     return plan
 
 
 def _own_reasons(
-    decision: Decision, inquiry: Inquiry, success: Success | None, in_memory: dict[str, str]
+    decision: NodeDecision, inquiry: Inquiry, success: Success | None, in_memory: dict[str, str]
 ) -> list[str]:
     """Reasons that lie in a node itself, its inputs and its outputs."""
     node, known = decision.node, decision.known
@@ -182,9 +182,9 @@ def _results_in_memory(node: Node, pipeline: Pipeline, inquiry: Inquiry) -> list
 
 
 def _follow(
-    order: list[Decision],
+    order: list[NodeDecision],
     makers: dict[str, Node],
-    decisions: dict[str, Decision],
+    decisions: dict[str, NodeDecision],
     inquiry: Inquiry,
 ) -> None:
     """Have consumers of what is made anew run, and makers of what is in memory."""
@@ -208,7 +208,7 @@ def _follow(
 
 
 def _pin(
-    plan: Plan, makers: dict[str, Node], decisions: dict[str, Decision], inquiry: Inquiry
+    plan: RunPlan, makers: dict[str, Node], decisions: dict[str, NodeDecision], inquiry: Inquiry
 ) -> None:
     """Have the versions loaded that were looked at, whatever other runs save meanwhile."""
     for decision in plan.decisions:

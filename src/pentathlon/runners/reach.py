@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pentathlon.runners.libraries import Kept
 from pentathlon.runners.source import EFFECTS, Unit, analyse
-from pentathlon.runners.walk import WHOLE, Edges, Module, Reached, Symbol, Walk
+from pentathlon.runners.walk import WHOLE, CodeSearch, Edges, Module, Reached, Symbol
 from pentathlon.runners.where import data_files, find_top, locate
 
 _NOTHING: Unit = {
@@ -81,7 +81,7 @@ class ProjectCode:
         """
         start = frozenset(roots)
         if (start, excused) not in self._searched:
-            walk = Walk(self)
+            walk = CodeSearch(self)
             walk.symbols(start)
             if walk.dynamic and not excused:
                 for top in sorted({module.partition(".")[0] for module in walk.dynamic}):

@@ -91,7 +91,7 @@ class Code(Protocol):
         """Files beside a package's sources."""
 
 
-class Walk:
+class CodeSearch:
     """One search."""
 
     def __init__(self, code: Code) -> None:

@@ -26,10 +26,10 @@ from pentathlon.scoring.parts import (
     remove_strangers,
     write_whole,
 )
-from pentathlon.scoring.passes import UNREADABLE, Columns, Partition, Pass, Task
+from pentathlon.scoring.passes import UNREADABLE, BatchWork, Columns, Partition, Task
 from pentathlon.scoring.prices import Prices, find_prices
 from pentathlon.scoring.settings import ScoringSettings
-from pentathlon.scoring.spill import Spill, spill_schema
+from pentathlon.scoring.spill import SpilledParts, spill_schema
 from pentathlon.scoring.stream import Progress
 
 logger = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ class ScoringJob:
 
     def _run(
         self,
-        work: Pass,
+        work: BatchWork,
         partitions: list[Partition],
         sizes: Mapping[str, int],
         bad: dict[str, str],
@@ -179,7 +179,7 @@ class ScoringJob:
             messages = self.decider.engine.messages
             logger.info("finding the prices of limits")
             prices = find_prices(
-                Spill([(p.name, folder / SPILLED / p.name) for p in good], len(messages)),
+                SpilledParts([(p.name, folder / SPILLED / p.name) for p in good], len(messages)),
                 self.decider.settings,
                 messages,
                 self.settings.limit_customers,
@@ -193,14 +193,14 @@ class ScoringJob:
         for partition in partitions:
             self._deciding(folder).remove(partition.name)
 
-    def _deciding(self, folder: Path, spill: Path | None = None) -> Pass:
+    def _deciding(self, folder: Path, spill: Path | None = None) -> BatchWork:
         def decide(task: Task) -> DecidedBatch:
             assert task.batch is not None
             return self.decider.decide(
                 task.batch, task.rows, task.again, task.partition.name, task.scores
             )
 
-        return Pass(
+        return BatchWork(
             folder / DECIDED,
             folder / REJECTED,
             spill,
@@ -211,14 +211,14 @@ class ScoringJob:
             self.threads,
         )
 
-    def _spilling(self, folder: Path) -> Pass:
+    def _spilling(self, folder: Path) -> BatchWork:
         def spill(task: Task) -> DecidedBatch:
             assert task.batch is not None
             return self.decider.spill(task.batch, task.rows, task.again)
 
         schema = spill_schema(self.decider.engine.messages)
         columns = self._columns()
-        return Pass(
+        return BatchWork(
             folder / SPILLED, None, None, schema, columns, spill, self.settings, self.threads
         )
 

@@ -67,7 +67,7 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class Pass:
+class BatchWork:
     """What is done with every batch, and where it goes.
 
     Attributes

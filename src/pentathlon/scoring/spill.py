@@ -91,7 +91,7 @@ def block_of(batch: pa.RecordBatch | pa.Table, part: NDArray[np.int32], n_messag
 
 
 @dataclass(frozen=True)
-class Spill:
+class SpilledParts:
     """Spilled parts, swept a row group at a time; see :class:`pentathlon.scoring.blocks.Sweeps`.
 
     Attributes

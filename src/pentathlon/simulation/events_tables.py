@@ -13,10 +13,10 @@ from pentathlon.simulation.events_timeline import (
     BLOCK,
     DAY,
     YEAR,
-    Block,
     Bools,
     Ints,
     Purchases,
+    SimulatedBlock,
     microseconds,
     truth_at,
 )
@@ -61,7 +61,7 @@ def products_table(config: EventsConfig) -> pa.Table:
 
 
 def block_tables(
-    config: EventsConfig, world: World, block: Block, number: int
+    config: EventsConfig, world: World, block: SimulatedBlock, number: int
 ) -> dict[str, pa.Table]:
     """Write down one block of customers.
 
@@ -69,7 +69,7 @@ def block_tables(
     ----------
     config : EventsConfig
     world : World
-    block : Block
+    block : SimulatedBlock
     number : int
         Of the block.
 
@@ -108,7 +108,9 @@ def _labels(labels: tuple[str, ...], codes: Any) -> pa.Array:
     return pa.array(list(labels)).take(pa.array(codes.astype(np.int64)))
 
 
-def _customers(block: Block, ids: pa.Array, kept: Bools, rng: np.random.Generator) -> pa.Table:
+def _customers(
+    block: SimulatedBlock, ids: pa.Array, kept: Bools, rng: np.random.Generator
+) -> pa.Table:
     people = block.people
     income, education, children = people.numeric[:, 0], people.numeric[:, 1], people.numeric[:, 2]
     # Regions and tiers follow who lives there and who buys, loosely: proxies, as in real life.
@@ -143,7 +145,7 @@ def _customers(block: Block, ids: pa.Array, kept: Bools, rng: np.random.Generato
 
 def _transactions(
     config: EventsConfig,
-    block: Block,
+    block: SimulatedBlock,
     number: int,
     ids: pa.Array,
     kept: Bools,
@@ -202,7 +204,7 @@ def _with(table: pa.Table, name: str, values: Any) -> pa.Table:
 
 
 def _returns(
-    config: EventsConfig, block: Block, lines: Purchases, rng: np.random.Generator
+    config: EventsConfig, block: SimulatedBlock, lines: Purchases, rng: np.random.Generator
 ) -> tuple[Ints, Ints]:
     """Lines whose pieces come back, and when: never inside an outcome window.
 
@@ -223,7 +225,7 @@ def _returns(
 
 def _sessions(
     config: EventsConfig,
-    block: Block,
+    block: SimulatedBlock,
     number: int,
     ids: pa.Array,
     kept: Bools,
@@ -282,7 +284,7 @@ def _viewed(frequencies: FloatArray, bought: Ints, rng: np.random.Generator) -> 
     return pa.ListArray.from_arrays(pa.array(offsets), _labels(DEPARTMENTS, chosen[taken]))
 
 
-def _email_log(block: Block, ids: pa.Array, kept: Bools) -> pa.Table:
+def _email_log(block: SimulatedBlock, ids: pa.Array, kept: Bools) -> pa.Table:
     log = block.assignments
     rows = np.arange(len(log.who))
     table = pa.table(
@@ -301,7 +303,7 @@ def _email_log(block: Block, ids: pa.Array, kept: Bools) -> pa.Table:
     return table.filter(pa.array(kept[log.who]))
 
 
-def _truth(block: Block, ids: pa.Array, kept: Bools) -> pa.Table:
+def _truth(block: SimulatedBlock, ids: pa.Array, kept: Bools) -> pa.Table:
     log = block.assignments
     columns: dict[str, Any] = {
         "assignment_id": _text("A", log.campaign, block.first + log.who),
@@ -315,7 +317,7 @@ def _truth(block: Block, ids: pa.Array, kept: Bools) -> pa.Table:
 
 
 def _truth_now(
-    config: EventsConfig, world: World, block: Block, ids: pa.Array, kept: Bools
+    config: EventsConfig, world: World, block: SimulatedBlock, ids: pa.Array, kept: Bools
 ) -> pa.Table:
     probability, value = truth_at(block, world, microseconds(config.exported_at))
     columns: dict[str, Any] = {"customer_id": ids}

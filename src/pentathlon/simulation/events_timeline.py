@@ -122,7 +122,7 @@ class Assignments:
 
 
 @dataclass
-class Block:
+class SimulatedBlock:
     """Customers of one block and what happened to them.
 
     Attributes
@@ -154,7 +154,7 @@ def microseconds(moment: object) -> int:
     return int(np.datetime64(moment, "us").astype(np.int64))  # type: ignore[call-overload]
 
 
-def draw_block(config: EventsConfig, world: World, number: int) -> Block:
+def draw_block(config: EventsConfig, world: World, number: int) -> SimulatedBlock:
     """Simulate one block of customers, always the same for the same seed and number.
 
     Parameters
@@ -167,7 +167,7 @@ def draw_block(config: EventsConfig, world: World, number: int) -> Block:
 
     Returns
     -------
-    Block
+    SimulatedBlock
         `BLOCK` customers.
     """
     rng = np.random.default_rng([config.seed, number, 1])
@@ -203,12 +203,12 @@ def draw_block(config: EventsConfig, world: World, number: int) -> Block:
     names = list(Assignments.__dataclass_fields__)
     joined_up = Assignments(**{n: np.concatenate([getattr(a, n) for a in found]) for n in names})
     purchases = Purchases.join(parts)
-    return Block(
+    return SimulatedBlock(
         number * BLOCK, people, mailed_at, joined, consented, opted_out, purchases, joined_up
     )
 
 
-def truth_at(block: Block, world: World, moment: int) -> tuple[FloatArray, FloatArray]:
+def truth_at(block: SimulatedBlock, world: World, moment: int) -> tuple[FloatArray, FloatArray]:
     """What every customer of a block would do if mailed at a moment.
 
     Returns

@@ -23,8 +23,9 @@ from pentathlon.models.forest import LEAF_FLOOR, RandomForestModel
 from pentathlon.models.logistic import LogisticRegressionModel
 from pentathlon.models.network import NeuralNetworkModel
 from pentathlon.models.order_value import BoostedLevel, GammaLevel, clipped
-from pentathlon.models.sampling import expit, shift_prior
+from pentathlon.models.sampling import shift_prior
 from pentathlon.models.selection.selected import SelectedModel
+from pentathlon.special import expit
 
 
 def _parts_of(model: Any) -> dict[str, Any]:

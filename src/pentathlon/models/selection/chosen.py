@@ -20,12 +20,12 @@ from pentathlon.models.selection.l1_path import by_l1_path
 from pentathlon.models.selection.recursive import by_recursive_elimination
 from pentathlon.models.selection.selected import SelectedModel, fitter_of
 from pentathlon.models.selection.settings import FeatureSelectionSettings
-from pentathlon.models.selection.verdicts import NO_SELECTION, Verdict
+from pentathlon.models.selection.verdicts import NO_SELECTION, FeatureVerdict
 from pentathlon.models.training import Fitter, Report, silent
 
 ALL_ROWS = -1
 """Stands for no fold: the selection of the model that is fitted on all training rows."""
-METHODS: dict[str, Callable[[Evidence], list[Verdict]]] = {
+METHODS: dict[str, Callable[[Evidence], list[FeatureVerdict]]] = {
     "permutation": by_permutation,
     "drop_column": by_drop_column,
     "recursive": by_recursive_elimination,
@@ -148,11 +148,15 @@ def _check(settings: FeatureSelectionSettings, features: tuple[str, ...], model:
         )
 
 
-def _everything(features: tuple[str, ...]) -> list[Verdict]:
-    return [Verdict(f, np.nan, np.nan, kept=True, step=0, reason=NO_SELECTION) for f in features]
+def _everything(features: tuple[str, ...]) -> list[FeatureVerdict]:
+    return [
+        FeatureVerdict(f, np.nan, np.nan, kept=True, step=0, reason=NO_SELECTION) for f in features
+    ]
 
 
-def _table(found: Mapping[int, list[Verdict]], settings: FeatureSelectionSettings) -> pd.DataFrame:
+def _table(
+    found: Mapping[int, list[FeatureVerdict]], settings: FeatureSelectionSettings
+) -> pd.DataFrame:
     table = pd.DataFrame(
         [
             {"method": settings.method, "without_fold": without, **asdict(verdict)}

@@ -24,7 +24,7 @@ Excluded = frozenset[int]
 """Folds that a fit did not see."""
 
 
-class Difference(NamedTuple):
+class LossDifference(NamedTuple):
     """A mean difference of log loss on the same rows, in nats, and its standard error."""
 
     mean: float
@@ -59,12 +59,12 @@ class Sums(NamedTuple):
         )
 
     @staticmethod
-    def together(parts: Iterable[Sums]) -> Difference:
+    def together(parts: Iterable[Sums]) -> LossDifference:
         """Weighted mean over all parts, and its standard error with the mean taken out."""
         n, w, w2, d, w2d, w2d2 = (sum(values) for values in zip(*parts, strict=True))
         mean = d / w
         square = max(w2d2 - 2 * mean * w2d + mean**2 * w2, 0.0)
-        return Difference(float(mean), float(np.sqrt(square * n / max(n - 1, 1)) / w))
+        return LossDifference(float(mean), float(np.sqrt(square * n / max(n - 1, 1)) / w))
 
 
 class Measured(NamedTuple):
@@ -249,7 +249,7 @@ class Evidence:
         told = frozenset(kept)
         return np.concatenate([self._measured(told, f, shuffle).losses for f in self.folds])
 
-    def shuffles(self, kept: Iterable[str]) -> dict[str, Difference]:
+    def shuffles(self, kept: Iterable[str]) -> dict[str, LossDifference]:
         """What is lost when a feature is shuffled, by feature."""
         told = frozenset(kept)
         parts = [self._measured(told, f, True).shuffled for f in self.folds]
@@ -259,7 +259,7 @@ class Evidence:
             if feature in told
         }
 
-    def excess(self, losses: Losses, reference: Losses) -> Difference:
+    def excess(self, losses: Losses, reference: Losses) -> LossDifference:
         """By how much losses exceed others of the same rows."""
         return Sums.together([Sums.of(losses - reference, self.weights)])
 

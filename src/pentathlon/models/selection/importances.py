@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pentathlon.models.selection.evidence import Difference, Evidence
+from pentathlon.models.selection.evidence import Evidence, LossDifference
 from pentathlon.models.selection.verdicts import (
-    Verdict,
+    FeatureVerdict,
     in_errors,
     kept_features,
     within_bounds,
 )
 
 
-def by_permutation(evidence: Evidence) -> list[Verdict]:
+def by_permutation(evidence: Evidence) -> list[FeatureVerdict]:
     """Importance as the loss when a feature is shuffled (Breiman 2001).
 
     One fit per fold that is measured on, whatever the number of features.
@@ -21,7 +21,7 @@ def by_permutation(evidence: Evidence) -> list[Verdict]:
     return judge(evidence, evidence.shuffles(evidence.features))
 
 
-def by_drop_column(evidence: Evidence) -> list[Verdict]:
+def by_drop_column(evidence: Evidence) -> list[FeatureVerdict]:
     """Importance as the loss when the model is fitted again without a feature.
 
     One fit per feature and fold: what a feature adds to the others, which shuffling overstates
@@ -34,11 +34,11 @@ def by_drop_column(evidence: Evidence) -> list[Verdict]:
         if others:
             importances[feature] = evidence.excess(evidence.losses(others), everything)
         else:
-            importances[feature] = Difference(float("inf"), 0.0)
+            importances[feature] = LossDifference(float("inf"), 0.0)
     return judge(evidence, importances)
 
 
-def judge(evidence: Evidence, importances: Mapping[str, Difference]) -> list[Verdict]:
+def judge(evidence: Evidence, importances: Mapping[str, LossDifference]) -> list[FeatureVerdict]:
     """Drop what shows no importance, then make sure of the dropped ones together.
 
     Two features that say the same each look dispensable beside the other. So the strongest of the
@@ -49,7 +49,7 @@ def judge(evidence: Evidence, importances: Mapping[str, Difference]) -> list[Ver
     k = settings.standard_errors
     ranked = sorted(
         (
-            Verdict(
+            FeatureVerdict(
                 feature,
                 found.mean,
                 found.standard_error,

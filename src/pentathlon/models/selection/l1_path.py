@@ -13,9 +13,10 @@ from pentathlon.features.build import TOTAL_COUNT, log_name, share_name
 from pentathlon.features.design import DesignBuilder
 from pentathlon.models.metrics import log_losses
 from pentathlon.models.protocol import TrainingRows
-from pentathlon.models.sampling import case_control_sample, expit
+from pentathlon.models.sampling import case_control_sample
 from pentathlon.models.selection.evidence import Evidence, Excluded, HeldOut, Losses
-from pentathlon.models.selection.verdicts import Verdict, within_bounds
+from pentathlon.models.selection.verdicts import FeatureVerdict, within_bounds
+from pentathlon.special import expit
 
 WEAKEST = 300.0
 """The weakest penalty is this part of the one that leaves no feature."""
@@ -88,7 +89,7 @@ class Path(NamedTuple):
         return found
 
 
-def by_l1_path(evidence: Evidence) -> list[Verdict]:
+def by_l1_path(evidence: Evidence) -> list[FeatureVerdict]:
     """Keep what an L1 penalty keeps (Tibshirani 1996), at the one-standard-error penalty.
 
     The penalty chooses columns and does not shrink them: they are fitted again without it (the
@@ -175,7 +176,7 @@ def _fitted(
 
 def _verdicts(
     evidence: Evidence, design: PenaltyDesign, coefficients: NDArray[np.float64], at: int
-) -> list[Verdict]:
+) -> list[FeatureVerdict]:
     owners = design.owners
     found = []
     for feature in evidence.features:
@@ -184,6 +185,6 @@ def _verdicts(
         first = int(entered[0]) + 1 if len(entered) else len(size) + 1
         kept = bool(size[at] > 0)
         reason = f"{'not all' if kept else 'all'} coefficients are zero at penalty {at + 1}"
-        found.append(Verdict(feature, float(size[at]), np.nan, kept, first, reason))
+        found.append(FeatureVerdict(feature, float(size[at]), np.nan, kept, first, reason))
     ranked = sorted(found, key=lambda v: (not v.kept, -v.importance, v.step))
     return list(within_bounds(ranked, evidence.settings).values())

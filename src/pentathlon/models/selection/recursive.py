@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pentathlon.models.selection.evidence import Difference, Evidence, Losses
-from pentathlon.models.selection.verdicts import ALWAYS, Verdict, in_errors
+from pentathlon.models.selection.evidence import Evidence, LossDifference, Losses
+from pentathlon.models.selection.verdicts import ALWAYS, FeatureVerdict, in_errors
 
 HOPELESS = 3.0
 """Standard errors, beyond those asked for, after which dropping more is given up."""
@@ -19,10 +19,10 @@ class Step(NamedTuple):
 
     told: tuple[str, ...]
     losses: Losses
-    importances: Mapping[str, Difference]
+    importances: Mapping[str, LossDifference]
 
 
-def by_recursive_elimination(evidence: Evidence) -> list[Verdict]:
+def by_recursive_elimination(evidence: Evidence) -> list[FeatureVerdict]:
     """Recursive elimination (Guyon and others 2002) on held-out rows.
 
     Each step fits, shuffles every feature that is left, and drops the weakest. Of all sets on the
@@ -71,7 +71,7 @@ def _without_weakest(step: Step, always: Sequence[str], count: int) -> tuple[str
 
 def _verdicts(
     evidence: Evidence, path: Sequence[Step], chosen: Step, *, limited: bool
-) -> list[Verdict]:
+) -> list[FeatureVerdict]:
     """Say of each feature when it went, or what it is worth among those that stay."""
     settings = evidence.settings
     k, left = settings.standard_errors, len(chosen.told)
@@ -84,11 +84,13 @@ def _verdicts(
         if feature in chosen.told:
             worth = chosen.importances[feature]
             reason = ALWAYS if feature in settings.always_keep else stay
-            found.append(Verdict(feature, *worth, True, at + 1, reason))
+            found.append(FeatureVerdict(feature, *worth, True, at + 1, reason))
             continue
         last = max(i for i in range(at) if feature in path[i].told)
         reason = f"weakest of {len(path[last].told)} left; {left} features predict as well"
         if limited:
             reason = f"weakest of {len(path[last].told)} left; at_most {settings.at_most} stay"
-        found.append(Verdict(feature, *path[last].importances[feature], False, last + 1, reason))
+        found.append(
+            FeatureVerdict(feature, *path[last].importances[feature], False, last + 1, reason)
+        )
     return sorted(found, key=lambda v: (not v.kept, -v.step, -v.importance))

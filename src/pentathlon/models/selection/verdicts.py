@@ -17,7 +17,7 @@ def in_errors(count: float) -> str:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class FeatureVerdict:
     """What was decided about one feature.
 
     Attributes
@@ -40,34 +40,34 @@ class Verdict:
     step: int
     reason: str
 
-    def keep(self, reason: str) -> Verdict:
+    def keep(self, reason: str) -> FeatureVerdict:
         """The same feature, kept."""
         return replace(self, kept=True, reason=reason)
 
-    def drop(self, reason: str) -> Verdict:
+    def drop(self, reason: str) -> FeatureVerdict:
         """The same feature, dropped."""
         return replace(self, kept=False, reason=reason)
 
 
-def kept_features(verdicts: Iterable[Verdict]) -> list[str]:
+def kept_features(verdicts: Iterable[FeatureVerdict]) -> list[str]:
     """Features that stay."""
     return [v.feature for v in verdicts if v.kept]
 
 
 def within_bounds(
-    ranked: Sequence[Verdict], settings: FeatureSelectionSettings
-) -> dict[str, Verdict]:
+    ranked: Sequence[FeatureVerdict], settings: FeatureSelectionSettings
+) -> dict[str, FeatureVerdict]:
     """Keep what must stay, and no fewer and no more features than the settings say.
 
     Parameters
     ----------
-    ranked : sequence of Verdict
+    ranked : sequence of FeatureVerdict
         Strongest first.
     settings : FeatureSelectionSettings
 
     Returns
     -------
-    dict of str to Verdict
+    dict of str to FeatureVerdict
         By feature, in the order of the ranking.
     """
     found = {v.feature: v for v in ranked}

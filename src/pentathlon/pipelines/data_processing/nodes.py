@@ -9,7 +9,8 @@ import pandas as pd
 
 from pentathlon.contract.features import FeatureColumns
 from pentathlon.contract.process import process_customer_file
-from pentathlon.pipelines.data_processing.params import DataProcessingParams, MessagesParams
+from pentathlon.pipelines.data_processing.params import DataProcessingParams
+from pentathlon.pipelines.params import MessagesParams
 
 logger = logging.getLogger(__name__)
 

@@ -32,9 +32,8 @@ from pentathlon.fusion import FusionModel
 from pentathlon.models.order_value import OrderValueModel
 from pentathlon.models.protocol import ResponseModel
 from pentathlon.models.registry import MODEL_NAMES
-from pentathlon.pipelines.data_processing.params import MessagesParams
 from pentathlon.pipelines.decision.params import DecisionParams
-from pentathlon.pipelines.evaluation.params import CampaignParams
+from pentathlon.pipelines.params import CampaignParams, MessagesParams
 from pentathlon.recipe import Observed, decide_policy
 
 logger = logging.getLogger(__name__)

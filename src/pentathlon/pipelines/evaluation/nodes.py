@@ -23,12 +23,12 @@ from pentathlon.judgement.judged import FUSION
 from pentathlon.judgement.models import assess_models, feature_effects
 from pentathlon.judgement.overlap import assess_overlap
 from pentathlon.judgement.questions import case_questions
-from pentathlon.pipelines.data_processing.params import MessagesParams
 from pentathlon.pipelines.decision.params import DecisionParams
-from pentathlon.pipelines.evaluation.params import CampaignParams, EvaluationParams
+from pentathlon.pipelines.evaluation.params import EvaluationParams
 from pentathlon.pipelines.fusion.params import FusionParams
 from pentathlon.pipelines.order_value.params import OrderValueParams
-from pentathlon.pipelines.training.params import RandomnessParams, TrainingParams
+from pentathlon.pipelines.params import CampaignParams, MessagesParams, RandomnessParams
+from pentathlon.pipelines.training.params import TrainingParams
 from pentathlon.recipe import RecipeSettings, fit_recipe
 
 logger = logging.getLogger(__name__)

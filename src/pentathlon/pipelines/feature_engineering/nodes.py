@@ -7,7 +7,7 @@ import pandas as pd
 from pentathlon.contract import FeatureColumns
 from pentathlon.errors import DataError
 from pentathlon.features import DesignBuilder, build_features
-from pentathlon.pipelines.data_processing.params import MessagesParams
+from pentathlon.pipelines.params import MessagesParams
 
 
 def engineer_features(

@@ -15,8 +15,8 @@ from pentathlon.evaluation import (
 )
 from pentathlon.fusion import FusionModel, choose_fusion
 from pentathlon.models.registry import MODEL_NAMES
-from pentathlon.pipelines.data_processing.params import MessagesParams
 from pentathlon.pipelines.fusion.params import FusionParams
+from pentathlon.pipelines.params import MessagesParams
 
 logger = logging.getLogger(__name__)
 

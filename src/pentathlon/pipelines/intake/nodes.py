@@ -10,8 +10,8 @@ from pentathlon.events.folders import TableFolder
 from pentathlon.events.intake import RawEvents, check_events, suppressed_customers
 from pentathlon.events.quality import enforce_limits, quality_table
 from pentathlon.events.quality_report import quality_report
-from pentathlon.pipelines.data_processing.params import MessagesParams
 from pentathlon.pipelines.intake.params import IntakeParams
+from pentathlon.pipelines.params import MessagesParams
 
 CLEAN = ("customers", "transactions", "sessions", "email_log", "products")
 """Tables in the order of the outputs of `accept`."""

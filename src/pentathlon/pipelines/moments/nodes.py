@@ -17,8 +17,8 @@ from pentathlon.moments.assemble import (
     scratch_folder,
 )
 from pentathlon.moments.dictionary import dictionary_page, feature_dictionary
-from pentathlon.pipelines.data_processing.params import MessagesParams
 from pentathlon.pipelines.moments.params import MomentsParams
+from pentathlon.pipelines.params import MessagesParams
 
 NAMES = ("customers", "transactions", "sessions", "email_log")
 

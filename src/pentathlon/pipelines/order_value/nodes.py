@@ -12,9 +12,8 @@ from pentathlon.contract.scores import scores_table
 from pentathlon.features import DesignBuilder
 from pentathlon.models.order_value import OrderValueModel
 from pentathlon.models.order_value_tuning import OrderValueChoice
-from pentathlon.pipelines.data_processing.params import MessagesParams
 from pentathlon.pipelines.order_value.params import OrderValueParams
-from pentathlon.pipelines.training.params import RandomnessParams
+from pentathlon.pipelines.params import MessagesParams, RandomnessParams
 from pentathlon.recipe import Observed, cross_fit_order_values, fit_order_values
 
 logger = logging.getLogger(__name__)

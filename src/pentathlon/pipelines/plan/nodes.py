@@ -9,8 +9,7 @@ import pandas as pd
 
 from pentathlon.judgement import Judged
 from pentathlon.judgement.planning import learning_plan
-from pentathlon.pipelines.data_processing.params import MessagesParams
-from pentathlon.pipelines.evaluation.params import CampaignParams
+from pentathlon.pipelines.params import CampaignParams, MessagesParams
 from pentathlon.pipelines.plan.params import PlanParams
 
 logger = logging.getLogger(__name__)

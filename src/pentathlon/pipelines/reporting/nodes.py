@@ -7,10 +7,9 @@ from typing import Any
 import pandas as pd
 
 from pentathlon.models.registry import MODEL_NAMES
-from pentathlon.pipelines.data_processing.params import MessagesParams
 from pentathlon.pipelines.decision.params import DecisionParams
-from pentathlon.pipelines.evaluation.params import CampaignParams, EvaluationParams
-from pentathlon.pipelines.training.params import RandomnessParams
+from pentathlon.pipelines.evaluation.params import EvaluationParams
+from pentathlon.pipelines.params import CampaignParams, MessagesParams, RandomnessParams
 
 FIGURES = (
     "policy_profit",

@@ -14,9 +14,8 @@ from pentathlon.errors import DataError
 from pentathlon.events.folders import TableFolder
 from pentathlon.pipelines.data_processing.params import DataProcessingParams
 from pentathlon.pipelines.decision.params import DecisionParams
-from pentathlon.pipelines.evaluation.params import CampaignParams
+from pentathlon.pipelines.params import CampaignParams, RandomnessParams
 from pentathlon.pipelines.scoring.params import ScoringParams
-from pentathlon.pipelines.training.params import RandomnessParams
 from pentathlon.scoring import (
     BatchDecider,
     Reference,

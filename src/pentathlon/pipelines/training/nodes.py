@@ -15,8 +15,8 @@ from pentathlon.models.protocol import ResponseModel
 from pentathlon.models.selection import ChosenFeatures, narrowed_view
 from pentathlon.models.training import Report, cross_fit
 from pentathlon.models.tuning import StudyStore
-from pentathlon.pipelines.data_processing.params import MessagesParams
-from pentathlon.pipelines.training.params import RandomnessParams, TrainingParams
+from pentathlon.pipelines.params import MessagesParams, RandomnessParams
+from pentathlon.pipelines.training.params import TrainingParams
 from pentathlon.recipe import Observed, make_fitter, select_features, tune_model
 
 logger = logging.getLogger(__name__)

@@ -1,11 +1,7 @@
 """Parameters of the pipeline."""
 
-from pentathlon.models.settings import RandomnessSettings, TrainingSettings
+from pentathlon.models.settings import TrainingSettings
 
 
 class TrainingParams(TrainingSettings):
     """``training.<model>`` in the parameters: how one response model is tuned and fitted."""
-
-
-class RandomnessParams(RandomnessSettings):
-    """``randomness`` in the parameters: seed and threads of every step."""
