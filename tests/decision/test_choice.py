@@ -9,7 +9,7 @@ import pytest
 
 from pentathlon.contract import MessageSet
 from pentathlon.decision import DecisionSettings, choose_policy, logged_outcomes
-from pentathlon.decision import choice as choice_module
+from pentathlon.decision.choice import constant_values
 from pentathlon.evaluation import AIPW, best_constant, paired_gain
 from pentathlon.special import expit
 
@@ -152,7 +152,7 @@ def test_an_e_mail_that_ships_is_not_overruled_by_control_after_shrinking() -> N
     estimator = AIPW()
     estimates = [estimator.estimate(k, outcomes, profit).value for k in range(5)]
     assert int(np.argmax(estimates)) == 1
-    worth = choice_module._constant_values(outcomes, profit, estimator, messages)
+    worth = constant_values(outcomes, profit, estimator, messages)
     assert worth[1] < estimates[0]
     assert worth[0] == worth[1] == worth.max()
 

@@ -110,38 +110,21 @@ def process_customer_file(
     _check_outcomes(response, ~test, "training", source, at_least=contract.n_folds)
     if test.any():
         _check_outcomes(response, test, "test", source)
-    weight = outcome_weights(response, test, contract.sampling.population_rate)
 
     rows = _impute(rows, ~test, features, source)
     X = design_matrix(rows, features)
-    observations = pd.DataFrame(
-        {
-            "customer_id": rows["customer_id"].astype("str"),
-            "message": pd.array(np.array(messages.names, dtype=object)[message_code], dtype="str"),
-            "propensity": _propensity(
-                rows,
-                X=X,
-                message_code=message_code,
-                fold=fold,
-                weight=weight,
-                messages=messages,
-                contract=contract,
-            ),
-            "response": response,
-            "order_value": rows["order_value"].to_numpy(dtype=np.float64),
-            "split": pd.array(np.where(test, "test", "train"), dtype="str"),
-            "fold": fold,
-            "sampling_weight": weight,
-            "natural_rate": rows["natural_rate"].to_numpy(dtype=np.bool_),
-            **({"assigned_at": rows["assigned_at"]} if "assigned_at" in rows else {}),
-        }
+    weight = outcome_weights(response, test, contract.sampling.population_rate)
+    propensity = _propensity(
+        rows,
+        X=X,
+        message_code=message_code,
+        fold=fold,
+        weight=weight,
+        messages=messages,
+        contract=contract,
     )
-    customers = (
-        rows[["customer_id", *features.columns]]
-        .drop_duplicates("customer_id")
-        .astype({"customer_id": "str", **dict.fromkeys(features.categorical, "str")})
-        .reset_index(drop=True)
-    )
+    observations = _observations(rows, messages, propensity, test, fold, weight)
+    customers = _customers(rows, features)
     quality = describe_quality(
         rows_read=len(raw),
         observations=observations,
@@ -157,6 +140,40 @@ def process_customer_file(
         contract=contract,
     )
     return ProcessedFile(observations, customers, quarantine.table(), quality)
+
+
+def _observations(
+    rows: pd.DataFrame,
+    messages: MessageSet,
+    propensity: NDArray[np.float64],
+    test: NDArray[np.bool_],
+    fold: NDArray[np.int8],
+    weight: NDArray[np.float64],
+) -> pd.DataFrame:
+    names = np.array(messages.names, dtype=object)
+    return pd.DataFrame(
+        {
+            "customer_id": rows["customer_id"].astype("str"),
+            "message": pd.array(names[rows["message"].to_numpy(dtype=np.int64)], dtype="str"),
+            "propensity": propensity,
+            "response": rows["response"].to_numpy(dtype=np.int8),
+            "order_value": rows["order_value"].to_numpy(dtype=np.float64),
+            "split": pd.array(np.where(test, "test", "train"), dtype="str"),
+            "fold": fold,
+            "sampling_weight": weight,
+            "natural_rate": rows["natural_rate"].to_numpy(dtype=np.bool_),
+            **({"assigned_at": rows["assigned_at"]} if "assigned_at" in rows else {}),
+        }
+    )
+
+
+def _customers(rows: pd.DataFrame, features: FeatureColumns) -> pd.DataFrame:
+    return (
+        rows[["customer_id", *features.columns]]
+        .drop_duplicates("customer_id")
+        .astype({"customer_id": "str", **dict.fromkeys(features.categorical, "str")})
+        .reset_index(drop=True)
+    )
 
 
 def _propensity(

@@ -29,7 +29,7 @@ from pentathlon.decision.policies import (
 )
 from pentathlon.decision.profit import realised_profit
 from pentathlon.decision.routing import Router
-from pentathlon.decision.settings import DecisionSettings
+from pentathlon.decision.settings import DecisionSettings, PolicyTreeSettings
 from pentathlon.decision.shrinkage import ContrastShrinkage, shrink_to_mean
 from pentathlon.decision.verdicts import (
     tree_reason,
@@ -154,37 +154,36 @@ def choose_policy(
     )
     profit = personal.profit
     estimator = AIPW(smoothed=settings.estimator == "smoothed")
-    rival = _rival(outcomes, profit, fold, estimator)
+    evidence = _Evidence(
+        profit, outcomes, fold, _rival(outcomes, profit, fold, estimator), messages, estimator
+    )
     verdict = gate(
         personalised(profit),
         outcomes,
         profit,
         confidence=settings.confidence,
         best_constant=best_constant(outcomes, profit, estimator),
-        baseline=rival,
+        baseline=evidence.rival,
         estimator=estimator,
     )
-    confirmed = partial(personal.confirmed_gain, verdict.best_constant)
-    gain = confirmed()
+    best = constant_name(messages.names[verdict.best_constant])
+    gain = personal.confirmed_gain(verdict.best_constant)
     real = personal.measured.lower_bound(settings.contrast_confidence) > 0
     ships, reason = verdict_on_personal(gain, verdict.gain, real, settings)
-    values = _constant_values(outcomes, profit, estimator, messages)
+    standing = _Standing(PERSONALISED, gain, reason) if ships else _Standing(best, None, reason)
+    values = constant_values(outcomes, profit, estimator, messages)
     level = np.average(level_of(profit, messages), weights=outcomes.sampling_weight)
     worth = tuple((values / level).tolist())
-    best = constant_name(messages.names[verdict.best_constant])
-    policy = PERSONALISED if ships else best
-    shipped_gain = gain if ships else None
-    router: Router | None = None
     tree: TreeChallenge | None = None
     segments: list[SegmentVerdict] = []
     if features is not None and settings.segments:
         router, segments = judge_segments(
             features,
             settings.segments,
-            confirmed,
+            partial(personal.confirmed_gain, verdict.best_constant),
             profit,
             outcomes,
-            rival,
+            evidence.rival,
             verdict.best_constant,
             worth,
             real,
@@ -192,30 +191,12 @@ def choose_policy(
             estimator,
             settings.confidence,
         )
-        policy, shipped_gain, reason = verdict_by_segment(segments, best)
+        standing = _Standing(*verdict_by_segment(segments, best), router)
     if features is not None and settings.policy_tree:
-        incumbent = rival
-        if policy == PERSONALISED:
-            incumbent = personalised(profit)
-        elif router is not None and policy == BY_SEGMENT:
-            incumbent = router.choose(router.route(features), profit, messages)
-        tree = challenge_with_tree(
-            features,
-            profit,
-            outcomes,
-            fold,
-            rival,
-            incumbent,
-            messages,
-            estimator,
-            settings.policy_tree,
-        )
+        tree = evidence.challenge(standing, features, settings.policy_tree)
         if tree_wins(tree, settings.confidence):
-            policy, shipped_gain, router = POLICY_TREE, tree.gain, tree.router
             reason = tree_reason(tree, settings.confidence)
-    promised = float(values[verdict.best_constant])
-    if shipped_gain is not None:
-        promised += shipped_gain.value * max(0.0, 1 - 1 / shipped_gain.z**2)
+            standing = _Standing(POLICY_TREE, tree.gain, reason, tree.router)
     return PolicyChoice(
         blend=personal.blend,
         shrinkage=personal.shrinkage,
@@ -224,14 +205,95 @@ def choose_policy(
         gain=gain,
         gate=verdict,
         contrasts_real=real,
-        reason=reason,
-        policy=policy,
+        reason=standing.reason,
+        policy=standing.policy,
         constant_worth=worth,
-        promised_profit=promised,
-        router=router if policy in (BY_SEGMENT, POLICY_TREE) else None,
+        promised_profit=float(values[verdict.best_constant]) + standing.promised_gain,
+        router=standing.router if standing.policy in (BY_SEGMENT, POLICY_TREE) else None,
         tree=tree,
         segments=tuple(segments),
     )
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """What would ship if nothing else challenged it, its gain over the best constant, and why."""
+
+    policy: str
+    gain: Estimate | None
+    reason: str
+    router: Router | None = None
+
+    @property
+    def promised_gain(self) -> float:
+        """The gain, shrunk by its reliability, in currency per customer; 0 for a constant."""
+        if self.gain is None:
+            return 0.0
+        return self.gain.value * max(0.0, 1 - 1 / self.gain.z**2)
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What every question about policies is answered from.
+
+    ``profit`` is cross-fitted, shape (n, n_messages); ``rival`` the best constant for each row,
+    chosen without the row's fold, shape (n,).
+    """
+
+    profit: NDArray[np.float32]
+    outcomes: LoggedOutcomes
+    fold: NDArray[np.integer]
+    rival: NDArray[np.int64]
+    messages: MessageSet
+    estimator: Estimator
+
+    def challenge(
+        self, standing: _Standing, features: pd.DataFrame, settings: PolicyTreeSettings
+    ) -> TreeChallenge:
+        """Hold a policy tree against what would ship without it."""
+        incumbent = self.rival
+        if standing.policy == PERSONALISED:
+            incumbent = personalised(self.profit)
+        elif standing.router is not None and standing.policy == BY_SEGMENT:
+            router = standing.router
+            incumbent = router.choose(router.route(features), self.profit, self.messages)
+        return challenge_with_tree(
+            features,
+            self.profit,
+            self.outcomes,
+            self.fold,
+            self.rival,
+            incumbent,
+            self.messages,
+            self.estimator,
+            settings,
+        )
+
+
+def constant_values(
+    outcomes: LoggedOutcomes,
+    profit: NDArray[np.float32],
+    estimator: Estimator,
+    messages: MessageSet,
+) -> NDArray[np.float64]:
+    """Value of sending each message to everyone, in currency per customer, shape (n_messages,).
+
+    Leads of e-mails are pulled to their mean by empirical Bayes: the highest of several noisy
+    values is too high.
+    """
+    estimates = [estimator.estimate(k, outcomes, profit) for k in range(len(messages))]
+    value = np.array([e.value for e in estimates])
+    e_mails = np.array([k for k in range(len(messages)) if k != messages.control])
+    variance = np.mean([estimates[k].standard_error ** 2 for k in e_mails])
+    # One variance for all, so that shrinking never changes which message is best. A trace of the
+    # leads stays where nothing tells them from luck: a tie must go to one of them.
+    shrunk = shrink_to_mean(value[e_mails], np.full(len(e_mails), variance))
+    picked = int(np.argmax(value))
+    value[e_mails] = shrunk + TRACE * (value[e_mails] - shrunk)
+    if messages.control is not None and picked != messages.control:
+        # What ships is not to be overruled by a control that only shrinking put ahead of it.
+        value[messages.control] = min(value[messages.control], value[picked])
+    return value
 
 
 def _rival(
@@ -246,28 +308,6 @@ def _rival(
         inside, outside = fold != held_out, fold == held_out
         rival[outside] = best_constant(outcomes.take(inside), profit[inside], estimator)
     return rival
-
-
-def _constant_values(
-    outcomes: LoggedOutcomes,
-    profit: NDArray[np.float32],
-    estimator: Estimator,
-    messages: MessageSet,
-) -> NDArray[np.float64]:
-    """Value of sending each message to everyone, leads of e-mails shrunk, in currency."""
-    estimates = [estimator.estimate(k, outcomes, profit) for k in range(len(messages))]
-    value = np.array([e.value for e in estimates])
-    e_mails = np.array([k for k in range(len(messages)) if k != messages.control])
-    variance = np.mean([estimates[k].standard_error ** 2 for k in e_mails])
-    # One variance for all, so that shrinking never changes which message is best. A trace of the
-    # leads stays where nothing tells them from luck: a tie must go to one of them.
-    shrunk = shrink_to_mean(value[e_mails], np.full(len(e_mails), variance))
-    picked = int(np.argmax(value))
-    value[e_mails] = shrunk + TRACE * (value[e_mails] - shrunk)
-    if messages.control is not None and picked != messages.control:
-        # What ships is not to be overruled by a control that only shrinking put ahead of it.
-        value[messages.control] = min(value[messages.control], value[picked])
-    return value
 
 
 def logged_outcomes(

@@ -121,31 +121,16 @@ class ContrastShrinkage:
         )
         sent = np.flatnonzero(np.bincount(message, minlength=n_messages))
         arms = (message[:, None] == sent).astype(np.float64)
-
-        def regress(contrast: NDArray[np.float64]) -> LogisticFit:
-            return fit_logistic(
-                np.column_stack([arms, contrast]),
-                response,
-                sampling_weight,
-                offset=base + effect[message],
-                penalty=np.array([ARM_RIDGE] * len(sent) + [0.0] * contrast.shape[1]),
-            )
-
-        expected = expit(base + effect[message])
-        information = sampling_weight * expected * (1 - expected)
-        informative = np.flatnonzero(_told(parts, information))
-        fit = regress(parts[:, informative])
-        slopes = np.zeros(len(PARTS))
+        judged = _Judged(arms, base + effect[message], response, sampling_weight)
+        informative = np.flatnonzero(judged.told(parts))
+        fit = judged.regress(parts[:, informative])
         first = len(sent)
+        slopes = np.zeros(len(PARTS))
         slopes[informative] = [
             shrunk_slope(float(s), float(e))
             for s, e in zip(fit.coefficients[first:], fit.standard_error[first:], strict=True)
         ]
-        overall, error = 0.0, float("inf")
-        contrast = parts.sum(axis=1)[:, None]
-        if _told(contrast, information).all():
-            whole = regress(contrast)
-            overall, error = float(whole.coefficients[-1]), float(whole.standard_error[-1])
+        overall, error = judged.overall(parts)
         shifted = effect.copy()
         shifted[sent] += fit.coefficients[:first]
         variance = np.full(n_messages, np.inf)
@@ -154,15 +139,7 @@ class ContrastShrinkage:
         spread = between_variance(shifted[e_mails], variance[e_mails])
         shifted[e_mails] = shrink_to_mean(shifted[e_mails], variance[e_mails])
         known = [*sent.tolist(), *(n_messages + informative).tolist()]
-        sandwich = _covariance(
-            np.column_stack([arms, parts[:, informative]]),
-            response,
-            sampling_weight,
-            base + effect[message],
-            fit.coefficients,
-            len(sent),
-            cluster,
-        )
+        sandwich = judged.covariance(parts[:, informative], fit.coefficients, cluster)
         covariance = _given_prior(sandwich, known, n_messages, e_mails, spread)
         shrinkage = cls(
             message_effect=tuple(effect.tolist()),
@@ -251,17 +228,6 @@ def contrast_parts(
     return shared, np.maximum(own, 0.0), np.minimum(own, 0.0)
 
 
-def _told(parts: NDArray[np.float64], information: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Of which parts outcomes could tell a slope of ``MAX_SLOPE`` from none, by its expected error.
-
-    Of the others no slope that may be applied would be beyond one standard error of zero; fitting
-    one is asking for a number without bounds.
-    """
-    centred = parts - np.average(parts, axis=0, weights=information)
-    told = information @ centred**2 >= 1.0 / MAX_SLOPE**2
-    return np.asarray(told & (parts.std(axis=0) >= NO_SPREAD), dtype=np.bool_)
-
-
 def shrunk_slope(slope: float, standard_error: float) -> float:
     """Slope after shrinking by its reliability, within 0 and ``MAX_SLOPE``."""
     if slope <= max(standard_error, 0.0):
@@ -289,25 +255,67 @@ def between_variance(value: NDArray[np.float64], variance: NDArray[np.float64]) 
     return float(max(0.0, (q - (seen.sum() - 1)) / spare))
 
 
-def _covariance(
-    x: NDArray[np.float64],
-    response: NDArray[np.integer],
-    sampling_weight: NDArray[np.float64],
-    offset: NDArray[np.float64],
-    coefficients: NDArray[np.float64],
-    n_arms: int,
-    cluster: NDArray[np.int64] | None,
-) -> NDArray[np.float64]:
-    """Sandwich covariance of the fitted regression, ``(p, p)``; arms come first."""
-    p = expit(offset + x @ coefficients)
-    bread = (x * (sampling_weight * p * (1 - p))[:, None]).T @ x
-    bread[np.diag_indices_from(bread)] += np.where(np.arange(len(bread)) < n_arms, ARM_RIDGE, 1e-9)
-    score = x * (sampling_weight * (response - p))[:, None]
-    if cluster is not None:  # what one customer's rows say is said once
-        size = int(cluster.max()) + 1
-        score = np.column_stack([np.bincount(cluster, c, minlength=size) for c in score.T])
-    inverse = np.linalg.inv(bread)
-    return np.asarray(inverse @ (score.T @ score) @ inverse, dtype=np.float64)
+@dataclass(frozen=True)
+class _Judged:
+    """Rows that effects of messages and slopes of contrasts are fitted on.
+
+    ``arms`` says which message a row got, shape (n, messages that were sent); ``offset`` is what
+    was predicted of it without anything personal, in log odds.
+    """
+
+    arms: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    response: NDArray[np.integer]
+    weight: NDArray[np.float64]
+
+    def told(self, parts: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Of which parts outcomes could tell a slope of ``MAX_SLOPE`` from none.
+
+        That is by the slope's expected error. Of the others no slope that may be applied would be
+        beyond one standard error of zero; fitting one is asking for a number without bounds.
+        """
+        expected = expit(self.offset)
+        information = self.weight * expected * (1 - expected)
+        centred = parts - np.average(parts, axis=0, weights=information)
+        told = information @ centred**2 >= 1.0 / MAX_SLOPE**2
+        return np.asarray(told & (parts.std(axis=0) >= NO_SPREAD), dtype=np.bool_)
+
+    def regress(self, contrast: NDArray[np.float64]) -> LogisticFit:
+        """Fit an effect of each arm, which a ridge holds, and a slope of each contrast."""
+        return fit_logistic(
+            np.column_stack([self.arms, contrast]),
+            self.response,
+            self.weight,
+            offset=self.offset,
+            penalty=np.array([ARM_RIDGE] * self.arms.shape[1] + [0.0] * contrast.shape[1]),
+        )
+
+    def overall(self, parts: NDArray[np.float64]) -> tuple[float, float]:
+        """One slope of all parts together and its standard error; 0 and infinity if untold."""
+        contrast = parts.sum(axis=1)[:, None]
+        if not self.told(contrast).all():
+            return 0.0, float("inf")
+        whole = self.regress(contrast)
+        return float(whole.coefficients[-1]), float(whole.standard_error[-1])
+
+    def covariance(
+        self,
+        contrast: NDArray[np.float64],
+        coefficients: NDArray[np.float64],
+        cluster: NDArray[np.int64] | None,
+    ) -> NDArray[np.float64]:
+        """Sandwich covariance of a fitted regression, ``(p, p)``; arms come first."""
+        x = np.column_stack([self.arms, contrast])
+        p = expit(self.offset + x @ coefficients)
+        bread = (x * (self.weight * p * (1 - p))[:, None]).T @ x
+        ridge = np.where(np.arange(len(bread)) < self.arms.shape[1], ARM_RIDGE, 1e-9)
+        bread[np.diag_indices_from(bread)] += ridge
+        score = x * (self.weight * (self.response - p))[:, None]
+        if cluster is not None:  # what one customer's rows say is said once
+            size = int(cluster.max()) + 1
+            score = np.column_stack([np.bincount(cluster, c, minlength=size) for c in score.T])
+        inverse = np.linalg.inv(bread)
+        return np.asarray(inverse @ (score.T @ score) @ inverse, dtype=np.float64)
 
 
 def _given_prior(
