@@ -13,7 +13,7 @@ import click
 import pandas as pd
 import pytest
 import yaml
-from kedro.io import DataCatalog
+from kedro.io import CatalogConfigResolver, DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 from kedro.validation import ParameterValidator
@@ -325,7 +325,7 @@ def test_every_dataset_is_documented(registry):
     page = text(ROOT / "docs" / "reference" / "datasets.md")
     sections = re.findall(r"^### ([^\n]+)\n(.*?)(?=^##|\Z)", page, flags=re.M | re.S)
     entries = {heading.replace("\\", ""): body for heading, body in sections}
-    catalog, missing = loader(None)["catalog"], set()
+    catalog, missing = CatalogConfigResolver(loader(None)["catalog"]), set()
     known = registry["__default__"].datasets() | registry["intake"].datasets()
     for dataset in known | {"raw_customers", "simulated_events"}:
         if dataset.startswith("params:"):
@@ -336,7 +336,7 @@ def test_every_dataset_is_documented(registry):
         if general.endswith("_figure"):
             assert f"`{general.removesuffix('_figure')}`" in page
             general = "<name>_figure"
-        folder = catalog[dataset]["filepath"].removeprefix("data/").split("/")[0]
+        folder = catalog.resolve_pattern(dataset)["filepath"].removeprefix("data/").split("/")[0]
         if general not in entries:
             missing.add(dataset)
         elif general not in {"raw_customers", "raw_events"}:

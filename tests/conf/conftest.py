@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from kedro.io import CatalogConfigResolver
 from kedro.pipeline import Pipeline
 
 from pentathlon.pipeline_registry import register_pipelines
@@ -27,19 +28,40 @@ def load(env: str, **runtime_params: Any) -> CONFIG_LOADER_CLASS:
     )
 
 
+def entries(config: dict[str, Any], pipelines: dict[str, Pipeline]) -> dict[str, Any]:
+    """Entries of a catalog, with those that its patterns give for the pipelines' datasets."""
+    resolver = CatalogConfigResolver(config, default_runtime_patterns={"{any}": {}})
+    found = {name: entry for name, entry in config.items() if not resolver.is_pattern(name)}
+    for pipeline in pipelines.values():
+        for name in pipeline.datasets():
+            if name not in found and resolver.match_dataset_pattern(name):
+                found[name] = resolver.resolve_pattern(name)
+    return found
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "env" in metafunc.fixturenames:
         metafunc.parametrize("env", environments())
 
 
 @pytest.fixture(scope="session")
-def conf() -> SimpleNamespace:
-    return SimpleNamespace(root=ROOT, folder=CONF, environments=environments(), load=load)
+def conf(registry: dict[str, Pipeline]) -> SimpleNamespace:
+    def catalog(env: str, **runtime_params: Any) -> dict[str, Any]:
+        return entries(dict(load(env, **runtime_params)["catalog"]), registry)
+
+    return SimpleNamespace(
+        root=ROOT,
+        folder=CONF,
+        environments=environments(),
+        load=load,
+        catalog=catalog,
+        entries=entries,
+    )
 
 
 @pytest.fixture(scope="session")
-def catalogs() -> dict[str, dict[str, Any]]:
-    return {env: dict(load(env)["catalog"]) for env in environments()}
+def catalogs(conf: SimpleNamespace) -> dict[str, dict[str, Any]]:
+    return {env: conf.catalog(env) for env in environments()}
 
 
 @pytest.fixture(scope="session")

@@ -61,7 +61,7 @@ def test_every_environment_is_known(conf):
 
 
 def test_datasets_can_be_made(conf, env, tmp_path):
-    config = dict(conf.load(env, data_root=str(tmp_path))["catalog"])
+    config = conf.catalog(env, data_root=str(tmp_path))
     if env == SHARES_BASE:  # whether those two are there, only Spark can say
         assert on_spark({name: config.pop(name) for name in ON_SPARK}) == ON_SPARK
     catalog = DataCatalog.from_config(config)
@@ -79,21 +79,21 @@ def test_paths_start_at_the_data_root(conf, env, catalogs):
 @pytest.mark.parametrize("root", ["elsewhere/results", "/mnt/results"])
 def test_a_run_can_move_the_data_root(conf, env, catalogs, root):
     own = conf.load(env)["globals"]["data_root"]
-    moved = conf.load(env, data_root=root)["catalog"]
+    moved = conf.catalog(env, data_root=root)
     assert {name: entry["filepath"] for name, entry in moved.items()} == {
         name: entry["filepath"].replace(own, root, 1) for name, entry in catalogs[env].items()
     }
 
 
 def test_a_run_can_read_another_raw_file_and_moves_nothing_else(conf, env, catalogs):
-    moved = conf.load(env, raw_file="mine.csv")["catalog"]
+    moved = conf.catalog(env, raw_file="mine.csv")
     assert moved["raw_customers"]["filepath"] == "mine.csv"
     rest = {name: e for name, e in moved.items() if name != "raw_customers"}
     assert rest == {name: e for name, e in catalogs[env].items() if name != "raw_customers"}
 
 
 def test_a_run_can_read_other_raw_tables_and_moves_nothing_else(conf, env, catalogs):
-    moved = conf.load(env, raw_events="mine")["catalog"]
+    moved = conf.catalog(env, raw_events="mine")
     assert moved["raw_events"]["filepath"] == "mine"
     rest = {name: e for name, e in moved.items() if name != "raw_events"}
     assert rest == {name: e for name, e in catalogs[env].items() if name != "raw_events"}
@@ -239,8 +239,8 @@ def test_an_environment_holds_only_files_that_base_has(conf, env):
 def test_an_environment_changes_no_dataset_but_the_raw_file(conf, env, catalogs):
     if env == "base":
         return
-    base = conf.load("base", data_root="x")["catalog"]
-    other = conf.load(env, data_root="x")["catalog"]
+    base = conf.catalog("base", data_root="x")
+    other = conf.catalog(env, data_root="x")
     allowed = ON_SPARK if env == SHARES_BASE else {"raw_customers"}
     assert {name for name in base if base[name] != other[name]} <= allowed
 
@@ -248,8 +248,18 @@ def test_an_environment_changes_no_dataset_but_the_raw_file(conf, env, catalogs)
 def test_catalog_files_name_what_their_pipeline_makes(conf, stages):
     for name, pipeline in stages.items():
         path = conf.folder / "base" / f"catalog_{name}.yml"
-        entries = set(yaml.safe_load(path.read_text(encoding="utf-8")))
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        names: dict = {n: {"type": "any"} for n in config if n[0] != "_"}
+        entries = conf.entries(names, {name: pipeline})
         from_users = {n for n in entries if UNVERSIONED.get(n, "").startswith("the user's")}
         own = pipeline.all_outputs() | from_users
         stores = {n for n in entries if n.endswith("_study_store")}
-        assert {n for n in entries if not n.startswith("_")} == own | stores, path.name
+        assert set(entries) == own | stores, path.name
+
+
+def test_patterns_are_for_models_and_for_nothing_else(conf, registry):
+    patterns = {name for name in conf.load("base")["catalog"] if "{" in name}
+    named = {pattern.format(model=model) for pattern in patterns for model in MODEL_NAMES}
+    explicit = {name for name in conf.load("base")["catalog"] if "{" not in name}
+    datasets = {name for pipeline in registry.values() for name in pipeline.datasets()}
+    assert {n for n in datasets - explicit if not n.startswith("params:")} == named

@@ -189,7 +189,7 @@ def test_a_feature_that_the_file_has(project: Project) -> None:
 
 
 def test_a_fifth_model(project: Project) -> None:
-    module, line, catalog = blocks("add-a-model.md", "python")
+    module, line = blocks("add-a-model.md", "python")
     (parameters,) = blocks("add-a-model.md", "yaml")
     (run,) = lines("add-a-model.md")
     place = re.match(r"# (src/\S+\.py)\n", module)
@@ -207,7 +207,6 @@ def test_a_fifth_model(project: Project) -> None:
         settings["training"] |= stated
 
     project.change("parameters_training.yml", add)
-    project.python(catalog)
     project.run(run)
     assert set(project.newest("extra_trees_trials")["state"]) <= {"COMPLETE", "PRUNED"}
     weights = project.newest("model_metrics")

@@ -234,6 +234,16 @@ def _count(
         row = connection.execute(sql).fetchone()
         return int(row[0]) if row else 0
 
+    def told(reason: str, phrase: str, rows: int, limit: float, example: str) -> dict[str, Any]:
+        return {
+            "reason": reason,
+            "phrase": phrase,
+            "rows": rows,
+            "share": rows / read,
+            "limit": limit,
+            "example": example,
+        }
+
     read = number(f"SELECT count(*) FROM stage_{name}")
     used = number(f"SELECT count(*) FROM ({usable(name)})")
     found = connection.execute(
@@ -266,25 +276,11 @@ def _count(
         "rows_quarantined": quarantined,
         "unused_columns": list(table.unused),
         "reasons": [
-            {
-                "reason": reason,
-                "phrase": words[reason],
-                "rows": count,
-                "share": count / read,
-                "limit": limits.get(reason, settings.limit),
-                "example": example,
-            }
+            told(reason, words[reason], count, limits.get(reason, settings.limit), example)
             for reason, count, example in found
         ],
         "warnings": [
-            {
-                "reason": check.reason,
-                "phrase": check.phrase,
-                "rows": count,
-                "share": count / read,
-                "limit": limits.get(check.reason, 1.0),
-                "example": example,
-            }
+            told(check.reason, check.phrase, count, limits.get(check.reason, 1.0), example)
             for check, count, example in warnings
         ],
         "constants": {
