@@ -11,12 +11,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from kedro.io import DataCatalog
 
 from pentathlon.settings import CONFIG_LOADER_ARGS, CONFIG_LOADER_CLASS
 
 ROOT = Path(__file__).parents[2]
+# Models that fit in a second each.
+TINY = ",".join(
+    [
+        "training.logistic_regression.fixed.C=0.1",
+        "training.random_forest.fixed.n_estimators=10",
+        "training.xgboost.fixed.n_estimators=15",
+        "training.neural_network.fixed.units=8",
+        "training.neural_network.fixed.layers=1",
+        "training.neural_network.fixed.epochs=2",
+        "training.neural_network.fixed.batch_size=16384",
+        "order_value.n_trials=1",
+        "order_value.candidates.xgboost.n_estimators.high=40",
+        "randomness.threads=1",
+    ]
+)
 # Several commands in one process: starting Kedro and importing the libraries takes seconds.
 DRIVER = """
 __file__ = "driver"  # pyspark, where it is, ends processes without one: it takes them for doctests
@@ -184,3 +200,32 @@ def shared() -> Path:
             "(see the how-to on Hillstrom's experiment) and set PENTATHLON_SHARED."
         )
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny() -> str:
+    """Parameters of a run whose models fit in a second each."""
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def hillstrom(
+    shared: Path, tmp_path_factory: pytest.TempPathFactory, run_all: Any
+) -> tuple[Results, Results]:
+    """All of Hillstrom's file through data_processing; buyers and a sample through the rest."""
+    everyone, sample = (tmp_path_factory.mktemp(name) for name in ("everyone", "sample"))
+    raw = pd.read_csv(shared / "data/hillstrom.csv.gz")
+    buyers = raw[raw["conversion"] == 1]
+    others = raw[raw["conversion"] == 0].sample(6_000 - len(buyers), random_state=1)
+    drawn = pd.concat([buyers, others]).sample(frac=1, random_state=1)
+    drawn.to_csv(sample / "hillstrom.csv", index=False)
+    commands = [
+        "--env hillstrom --pipelines data_processing "
+        f"--params data_root={everyone},raw_file={shared / 'data/hillstrom.csv.gz'}",
+        f"--env hillstrom --pipelines engine --params data_root={sample},"
+        f"raw_file={sample / 'hillstrom.csv'},data_processing.n_folds=4,{TINY}",
+    ]
+    done = run_all(*commands)
+    for outcome in done:
+        outcome.checked()
+    return Results(everyone, "hillstrom"), Results(sample, "hillstrom")

@@ -8,20 +8,6 @@ import pytest
 from pentathlon.models.registry import MODEL_NAMES
 
 SEVEN = ("endurance", "strength", "water", "team", "backcountry", "winter", "racquet")
-TINY = ",".join(
-    [
-        "training.logistic_regression.fixed.C=0.1",
-        "training.random_forest.fixed.n_estimators=10",
-        "training.xgboost.fixed.n_estimators=15",
-        "training.neural_network.fixed.units=8",
-        "training.neural_network.fixed.layers=1",
-        "training.neural_network.fixed.epochs=2",
-        "training.neural_network.fixed.batch_size=16384",
-        "order_value.n_trials=1",
-        "order_value.candidates.xgboost.n_estimators.high=40",
-        "randomness.threads=1",
-    ]
-)
 
 
 def edition_b(sampled=6_000, natural=6_000, rate=0.04):
@@ -86,7 +72,7 @@ def files(finished, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def outcomes(files, tmp_path_factory, run_all, make_results):
+def outcomes(files, tmp_path_factory, run_all, make_results, tiny):
     """Every file through its environment, in one process."""
     roots = {name: tmp_path_factory.mktemp(name) for name in ("a", "b", "wrong")}
 
@@ -105,7 +91,7 @@ def outcomes(files, tmp_path_factory, run_all, make_results):
         f"--params data_root={roots['a']},raw_file={files / 'edition_a.csv'}",
         "b": f"--env case_b --pipelines engine --params data_root={roots['b']},"
         f"raw_file={files / 'edition_b.parquet'},data_processing.sampling.population_rate=0.04,"
-        f"data_processing.n_folds=3,{TINY}",
+        f"data_processing.n_folds=3,{tiny}",
     }
     done = dict(zip(commands, run_all(*commands.values()), strict=True))
     return done, make_results(roots["a"], "case"), make_results(roots["b"], "case_b")
@@ -187,27 +173,6 @@ def test_edition_b_value_can_be_recomputed_with_its_weights(outcomes):
     assert not weight.eq(1).all()
     terms = (scores["decision"] == scores["message"]) / scores["propensity"] * scores["profit"]
     assert shipped["ips"] == pytest.approx(np.average(terms, weights=weight), rel=1e-9)
-
-
-@pytest.fixture(scope="module")
-def hillstrom(shared, tmp_path_factory, run_all, make_results):
-    """All of Hillstrom's file through data_processing; buyers and a sample through the rest."""
-    everyone, sample = (tmp_path_factory.mktemp(name) for name in ("everyone", "sample"))
-    raw = pd.read_csv(shared / "data/hillstrom.csv.gz")
-    buyers = raw[raw["conversion"] == 1]
-    others = raw[raw["conversion"] == 0].sample(6_000 - len(buyers), random_state=1)
-    drawn = pd.concat([buyers, others]).sample(frac=1, random_state=1)
-    drawn.to_csv(sample / "hillstrom.csv", index=False)
-    commands = [
-        "--env hillstrom --pipelines data_processing "
-        f"--params data_root={everyone},raw_file={shared / 'data/hillstrom.csv.gz'}",
-        f"--env hillstrom --pipelines engine --params data_root={sample},"
-        f"raw_file={sample / 'hillstrom.csv'},data_processing.n_folds=4,{TINY}",
-    ]
-    done = run_all(*commands)
-    for outcome in done:
-        outcome.checked()
-    return make_results(everyone, "hillstrom"), make_results(sample, "hillstrom")
 
 
 def test_hillstrom_is_read_as_published(hillstrom):

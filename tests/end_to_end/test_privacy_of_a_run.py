@@ -12,9 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from click.testing import CliRunner
+from kedro.io import CatalogConfigResolver
 
 from pentathlon.cli import cli
 from pentathlon.events import IntakeSettings, PseudonymKey, personal_columns
+from pentathlon.models.registry import MODEL_NAMES
 from pentathlon.settings import CONFIG_LOADER_ARGS, CONFIG_LOADER_CLASS
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +46,11 @@ def environments() -> list[str]:
 
 def later_datasets(env: str, root: Path) -> dict[str, Path]:
     """Places of an environment's datasets of layer 03 or later."""
-    paths = {name: Path(e["filepath"]) for name, e in load(env, "catalog", root).items()}
+    config = load(env, "catalog", root)
+    resolver = CatalogConfigResolver(config, default_runtime_patterns={"{any}": {}})
+    models = {n.format(model=m) for n in config if resolver.is_pattern(n) for m in MODEL_NAMES}
+    names = models | {n for n in config if not resolver.is_pattern(n)}
+    paths = {name: Path(resolver.resolve_pattern(name)["filepath"]) for name in names}
     return {n: p for n, p in paths.items() if int(p.relative_to(root).parts[0][:2]) >= LATER}
 
 

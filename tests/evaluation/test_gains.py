@@ -27,6 +27,14 @@ def test_weighted_bins():
     assert bins.tolist() == [0, 0, 0, 1]
 
 
+def test_a_count_is_no_share():
+    with pytest.raises(EvaluationError, match="shares must lie between 0 and 1"):
+        wilson_interval(np.array([12]), np.array([100.0]))
+    # A sum of weights may end a rounding error above 1.
+    _, upper = wilson_interval(np.array([1 + 1e-12]), np.array([100.0]))
+    assert upper == 1
+
+
 def test_wilson_interval():
     # Agresti, Coull (1998): 0 of 10 gives 0 to 0.2775; 5 of 10 gives 0.2366 to 0.7634
     lower, upper = wilson_interval(np.array([0.0, 0.5, 1.0]), np.array([10.0, 10, 10]))

@@ -55,7 +55,7 @@ def test_the_slice_draws_figures_and_writes_the_report(tmp_path):
     page = catalog.load("report")
     assert "Send everyone the run e-mail." in page
     figure = catalog.load("policy_profit_figure")
-    assert figure.layout.title.text == "Supported and claimed profit"
+    assert figure.layout.title.text.startswith("Ships: run, ")
     shipped = next(trace for trace in figure.data if trace.name == "What ships")
     assert list(shipped.y) == ["Ships: run"]
     assert list(shipped.error_x.array) == pytest.approx([0.2])

@@ -195,3 +195,72 @@ def test_names_are_text_not_markup(small_run):
     data = small_run.datasets(first="<b>x</b>", best="<b>x</b>", ships="send <b>x</b>")
     figure = figures_policies.message_shares(data["policy_values"], "send <b>x</b>")
     assert figure.data[1].name == "&lt;b&gt;x&lt;/b&gt;"
+
+
+def title(figure):
+    return figure.layout.title.text
+
+
+def test_titles_say_what_the_policies_data_says(data, small_run):
+    values = data["policy_values"]
+    profit = figures_policies.policy_profit(values, "send run", "EUR")
+    assert title(profit) == "Ships: run, 0.600 EUR a customer supported, 0.700 claimed"
+    estimators = figures_policies.estimators(values, "send run", "send run", "EUR")
+    assert title(estimators) == "Ships: run, 0.600 to 0.620 EUR by three estimators"
+    shares = figures_policies.message_shares(values, "send run")
+    assert title(shares) == "Who gets what: 100.0\xa0% get run"
+    gains = {"random": (0.5, 0.2), "no e-mail": (-0.5, 0.2), "send swim": (0.1, 0.2)}
+    table = small_run.datasets(gains=gains)["policy_gains"]
+    n = len(table[(table["policy"] == "shipped") & (table["standard_error"] > 0)])
+    over = figures_policies.policy_gains(table, "send run", "EUR", 10)
+    assert title(over) == (
+        f"What ships gains beyond chance over 1 of {n} alternatives, and loses to 1"
+    )
+    policies = data["truth_policies"]
+    missed = policies["policy"].isin(["random", "no e-mail"])
+    policies.loc[missed, "covered"] = False
+    distinct = len(policies) - 1  # what ships is one of the constants
+    true = figures_policies.truth(policies, values, "send run", "EUR")
+    assert title(true) == f"The interval of {distinct - 2} of {distinct} policies holds the truth"
+
+
+def test_titles_say_what_the_models_data_says(data):
+    calibration = data["calibration"]
+    of_message = calibration.index[calibration["group"] == "message"]
+    calibration.loc[of_message[0], "agrees"] = False
+    n = len(of_message)
+    assert title(figures_fitting.calibration(calibration)) == (
+        f"{n - 1} of {n} messages respond as expected"
+    )
+    assert (
+        title(figures_fitting.fusion(data["fusion_table"])) == "Used: Stacking; Logit weighs most"
+    )
+    metrics = data["model_metrics"]
+    forest = (metrics["model"] == "random_forest") & (metrics["metric"] == "roc_auc")
+    metrics.loc[forest, "value"] = 0.912
+    assert title(figures_models.model_metrics(metrics)) == "Forest ranks buyers best: AUC 0.912"
+    gains = data["model_gains"]
+    first = (gains["model"] == "fusion") & (gains["bin"] == gains["bin"].min())
+    gains.loc[first, ["depth", "gains", "lift"]] = 0.1, 0.43, 4.3
+    assert title(figures_models.cumulative_gains(gains)) == (
+        "The likeliest 10% of customers are 43% of the buyers"
+    )
+    assert title(figures_models.lift(gains)) == (
+        "The likeliest 10% buy 4.3 times as often as the average"
+    )
+    multipliers = data["order_value_multipliers"].assign(shrunk_multiplier=1.0)
+    multipliers.loc[multipliers.index[0], "shrunk_multiplier"] = 1.25
+    assert title(figures_fitting.order_values(multipliers, 0.95)).startswith(
+        "Messages move order values by 25.0% at most"
+    )
+    by_model = {name: data[f"{name}_trials"] for name in MODEL_NAMES}
+    lowest = by_model["xgboost"].index[0]
+    by_model["xgboost"].loc[lowest, ["state", "log_loss"]] = "COMPLETE", 0.0123
+    assert title(figures_fitting.tuning(by_model)) == "XGBoost reaches the lowest log loss, 0.0123"
+    effects = data["feature_effects"].assign(predicted=0.1)
+    last = effects.index[-1]
+    effects.loc[last, "predicted"] = 0.4
+    name = str(effects.loc[last, "feature"])
+    assert title(figures_models.feature_effects(effects)) == (
+        f"Purchase probability varies most with {name}"
+    )

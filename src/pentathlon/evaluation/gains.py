@@ -73,9 +73,17 @@ def wilson_interval(
     -------
     (ndarray, ndarray)
         Lower and upper ends; missing where there are no rows.
+
+    Raises
+    ------
+    EvaluationError
+        If a share is not between 0 and 1, such as a count.
     """
+    if np.any((np.asarray(share) < 0) | (np.asarray(share) > 1 + 1e-9)):
+        raise EvaluationError("shares must lie between 0 and 1; counts have no Wilson interval.")
     z2 = normal_quantile(0.5 + check_level(confidence) / 2) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.minimum(share, 1.0)
         centre = (share + z2 / (2 * size)) / (1 + z2 / size)
         reach = np.sqrt(z2 * (share * (1 - share) + z2 / (4 * size)) / size) / (1 + z2 / size)
     lower, upper = centre - reach, centre + reach

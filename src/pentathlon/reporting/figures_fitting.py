@@ -75,12 +75,15 @@ def calibration(table: pd.DataFrame) -> go.Figure:
         col=1,
     )
     figure.add_vline(x=1, line={"color": theme.INK, "width": 1}, row=2, col=1)
-    figure.update_xaxes(dtick=1, row=1, col=1)
-    figure.update_yaxes(tickformat=".0%", rangemode="tozero", row=1, col=1)
+    figure.update_xaxes(title_text="Decile", dtick=1, row=1, col=1)
+    figure.update_yaxes(
+        title_text="Response rate", tickformat=".0%", rangemode="tozero", row=1, col=1
+    )
+    figure.update_xaxes(title_text="Ratio, 1 where expected", row=2, col=1)
     outside = int((~messages["agrees"].astype(bool)).sum())
     return theme.finish(
         figure,
-        title="Expected and observed responses",
+        title=f"{len(messages) - outside} of {len(messages)} messages respond as expected",
         alt=f"Expected and observed response rate in {len(bins)} bins; observed over expected "
         f"for {len(messages)} messages, {outside} of which lie outside their interval.",
         height=height,
@@ -160,9 +163,11 @@ def fusion(table: pd.DataFrame) -> go.Figure:
     figure.update_xaxes(rangemode="tozero", range=[0, None], row=1, col=1)
     figure.update_xaxes(nticks=5)
     used = ranked.loc[ranked["chosen"].astype(bool), "candidate"]
+    most = [labels.candidate(str(n)) for n in weights["candidate"].iloc[-1:]]
     return theme.finish(
         figure,
-        title="Fusion: weights and candidates",
+        title=f"Used: {', '.join(labels.candidate(str(n)) for n in used)}"
+        + (f"; {most[0]} weighs most" if most else ""),
         alt=f"Weights of {len(weights)} models and log loss of {len(ranked)} candidates; used: "
         f"{', '.join(labels.candidate(str(n)) for n in used)}.",
         height=height,
@@ -193,7 +198,7 @@ def tuning(by_model: Mapping[str, pd.DataFrame]) -> go.Figure:
         horizontal_spacing=0.16,
         vertical_spacing=min(0.9 / max(rows - 1, 1), 80 / height),
     )
-    best = []
+    best: dict[str, float] = {}
     for i, name in enumerate(names):
         trials = by_model[name].sort_values("number")
         done = trials[trials["log_loss"].notna() & (trials["state"] == "COMPLETE")]
@@ -221,13 +226,19 @@ def tuning(by_model: Mapping[str, pd.DataFrame]) -> go.Figure:
             **place,
         )
         if len(done):
-            best.append(f"{labels.model(name)} {done['log_loss'].min():.4f}")
+            best[name] = float(done["log_loss"].min())
     figure.update_xaxes(nticks=5, tickformat="d")
+    figure.update_xaxes(title_text="Trial", row=rows)
     figure.update_yaxes(nticks=4, tickformat=".4f")
+    figure.update_yaxes(title_text="Log loss", col=1)
+    found = [f"{labels.model(name)} {loss:.4f}" for name, loss in best.items()]
+    winner = min(best, key=lambda name: best[name]) if best else None
     return theme.finish(
         figure,
-        title="Tuning: log loss by trial",
-        alt=f"Best log loss found for each model: {', '.join(best) or 'no finished trial'}.",
+        title=f"{labels.model(winner)} reaches the lowest log loss, {best[winner]:.4f}"
+        if winner
+        else "No trial has finished",
+        alt=f"Best log loss found for each model: {', '.join(found) or 'no finished trial'}.",
         height=height,
     )
 
@@ -281,9 +292,10 @@ def order_values(table: pd.DataFrame, confidence: float) -> go.Figure:
     )
     figure.add_vline(x=1, line={"color": theme.RULE, "width": 1})
     figure.update_xaxes(title_text="Multiplier of the order value")
+    apart = float(table["shrunk_multiplier"].max() / table["shrunk_multiplier"].min() - 1)
     return theme.finish(
         figure,
-        title="Order value by message",
+        title=f"Messages move order values by {apart:.1%} at most, once luck is taken out",
         alt=f"Multipliers of the order value for {len(table)} messages, raw with intervals and "
         "shrunk towards each other.",
         height=theme.rows_height(len(table)) + 10,

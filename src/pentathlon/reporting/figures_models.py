@@ -66,7 +66,7 @@ def model_metrics(metrics: pd.DataFrame) -> go.Figure:
     best = auc.iloc[-1]
     return theme.finish(
         figure,
-        title="Fusion and single models",
+        title=f"{labels.model(str(best['model']))} ranks buyers best: AUC {best['value']:.3f}",
         alt=f"AUC and log loss of {len(order)} models with intervals. Highest AUC: "
         f"{labels.model(str(best['model']))}, {best['value']:.3f}.",
         height=theme.rows_height(len(order)),
@@ -113,7 +113,9 @@ def cumulative_gains(gains: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(title_text="Buyers among them", tickformat=".0%", range=[0, 1.02])
     return theme.finish(
         figure,
-        title="Cumulative gains",
+        title=_first_bin(
+            gains, "gains", "The likeliest {depth:.0%} of customers are {value:.0%} of the buyers"
+        ),
         alt="Share of buyers reached by share of customers contacted, one curve per model.",
         height=440,
     )
@@ -154,7 +156,9 @@ def lift(gains: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(title_text="Lift (1 = average)", rangemode="tozero")
     return theme.finish(
         figure,
-        title="Lift by decile",
+        title=_first_bin(
+            gains, "lift", "The likeliest {depth:.0%} buy {value:.1f} times as often as the average"
+        ),
         alt="Response rate of each bin of customers over the average rate, one line per model.",
         height=420,
     )
@@ -197,7 +201,7 @@ def importance(by_model: Mapping[str, pd.DataFrame]) -> go.Figure:
     )
     return theme.finish(
         figure,
-        title="What the models look at",
+        title=f"{labels.plain(str(order.index[-1]))} says most about who buys",
         alt=f"Permutation importance of {len(order)} features for {len(by_model)} models. Most "
         f"important on average: {labels.plain(str(order.index[-1]))}.",
         height=theme.rows_height(len(order)),
@@ -265,13 +269,24 @@ def feature_effects(effects: pd.DataFrame) -> go.Figure:
         )
     figure.update_xaxes(tickangle=0, showgrid=False)
     figure.update_yaxes(tickformat=".1~%", rangemode="tozero", nticks=5)
+    figure.update_yaxes(title_text="Purchase probability", col=1)
+    spread = effects.groupby("feature")["predicted"].agg(lambda p: p.max() - p.min())
+    most = labels.plain(str(spread.idxmax()))
     return theme.finish(
         figure,
-        title="Purchase probability by feature",
+        title=f"Purchase probability varies most with {most}",
         alt=f"Predicted and observed response rate along {len(features)} features, a panel each "
         "with its own scale.",
         height=height,
     )
+
+
+def _first_bin(gains: pd.DataFrame, column: str, words: str) -> str:
+    """A finding about the likeliest customers by the model that decides."""
+    names = set(gains["model"])
+    model = labels.FUSION if labels.FUSION in names else str(gains["model"].iloc[0])
+    first = gains[gains["model"] == model].sort_values("bin").iloc[0]
+    return words.format(depth=float(first["depth"]), value=float(first[column]))
 
 
 def _by_model(gains: pd.DataFrame) -> list[tuple[str, pd.DataFrame, str]]:

@@ -88,7 +88,7 @@ def policy_profit(values: pd.DataFrame, ships: str, currency: str) -> go.Figure:
     best = table.iloc[-1]
     return theme.finish(
         figure,
-        title="Supported and claimed profit",
+        title=_supported_and_claimed(table, currency),
         alt=f"{len(table)} policies by supported profit a customer with interval, beside claimed "
         f"profit. Highest supported: {best['label']}, {best['aipw']:.3f} {currency}.",
         height=theme.rows_height(len(table)) + 30,
@@ -112,12 +112,11 @@ def policy_gains(gains: pd.DataFrame, ships: str, currency: str, customers: int)
     Figure
         One trace per verdict: better, not distinguishable, worse.
     """
-    title = "Gain of what ships over each alternative"
     table = gains[(gains["policy"] == labels.SHIPPED)]
     same = (table["gain"] == 0) & (table["standard_error"] == 0)
     table = table[~same].sort_values("campaign_gain", kind="stable")
     if table.empty:
-        return theme.empty(title, "Every policy equals what ships.")
+        return theme.empty("What ships has no alternative", "Every policy equals what ships.")
     names = {name: theme.text(f"over {_lower(name)}") for name in table["baseline"]}
     verdicts = (
         ("Better beyond chance", table["campaign_lower"] > 0, theme.BETTER, "circle"),
@@ -166,7 +165,8 @@ def policy_gains(gains: pd.DataFrame, ships: str, currency: str, customers: int)
     worse = int((table["campaign_upper"] < 0).sum())
     return theme.finish(
         figure,
-        title=title,
+        title=f"What ships gains beyond chance over {clear} of {len(table)} alternatives"
+        + (f", and loses to {worse}" if worse else ""),
         alt=f"Paired gains of what ships ({ships}) over {len(table)} policies with intervals: "
         f"{clear} above zero, {worse} below zero, {len(table) - clear - worse} not "
         "distinguishable from zero.",
@@ -203,13 +203,19 @@ def message_shares(values: pd.DataFrame, ships: str) -> go.Figure:
             hovertemplate=f"%{{y}}: {theme.text(labels.message(name))} %{{x:.1%}}<extra></extra>",
         )
     figure.update_layout(barmode="stack", bargap=0.35)
-    figure.update_xaxes(tickformat=".0%", range=[0, 1.001], tickvals=[0, 0.25, 0.5, 0.75, 1])
+    figure.update_xaxes(
+        title_text="Share of customers",
+        tickformat=".0%",
+        range=[0, 1.001],
+        tickvals=[0, 0.25, 0.5, 0.75, 1],
+    )
     shipped = table[table["kind"] == "shipped"]
     top = "" if shipped.empty else _largest_share(shipped, messages)
     return theme.finish(
         figure,
-        title="Who gets what: share of customers per message",
-        alt=f"Stacked bars of the share of customers per message under {len(table)} policies.{top}",
+        title="Who gets what" if shipped.empty else f"Who gets what: {top}",
+        alt=f"Stacked bars of the share of customers per message under {len(table)} policies."
+        + (f" What ships: {top}." if top else ""),
         height=theme.rows_height(len(table)) + 30,
         legend_order="normal",
     )
@@ -264,7 +270,7 @@ def estimators(values: pd.DataFrame, ships: str, best_constant: str, currency: s
     )
     return theme.finish(
         figure,
-        title="Three estimators of the same value",
+        title=_estimators_agree(table, currency),
         alt=f"Value a customer of {len(table)} policies by AIPW, SNIPS and IPS with intervals.",
         height=theme.rows_height(2 * len(table)),
     )
@@ -287,9 +293,8 @@ def truth(policies: pd.DataFrame, values: pd.DataFrame, ships: str, currency: st
     Figure
         Traces of supported, claimed and true profits.
     """
-    title = "Claimed, supported and true profit"
     if policies.empty:
-        return theme.empty(title, "The truth is known only in a simulation.")
+        return theme.empty("The truth is not known", "The truth is known only in a simulation.")
     table = labels.distinct_policies(policies, ships).sort_values("truth", kind="stable")
     table = table.merge(values[["policy", "claimed"]], on="policy", how="left")
     y = [theme.text(label) for label in table["label"]]
@@ -331,7 +336,7 @@ def truth(policies: pd.DataFrame, values: pd.DataFrame, ships: str, currency: st
     held = int(table["covered"].sum())
     return theme.finish(
         figure,
-        title=title,
+        title=f"The interval of {held} of {len(table)} policies holds the truth",
         alt=f"{len(table)} policies: the interval of the supported profit holds the truth for "
         f"{held} of them.",
         height=theme.rows_height(len(table)),
@@ -346,4 +351,22 @@ def _lower(policy: str) -> str:
 def _largest_share(shipped: pd.DataFrame, messages: Sequence[str]) -> str:
     row = shipped.iloc[0]
     name = max(messages, key=lambda m: float(row[f"share_{m}"]))
-    return f" What ships gives {percent(row[f'share_{name}'])} {labels.message(name)}."
+    return f"{percent(row[f'share_{name}'])} get {labels.message(name)}"
+
+
+def _supported_and_claimed(table: pd.DataFrame, currency: str) -> str:
+    """What outcomes support of what ships, beside what the models claim of it."""
+    shipped = table[table["kind"] == "shipped"]
+    row = (table if shipped.empty else shipped).iloc[-1]
+    return (
+        f"{row['label']}, {row['aipw']:.3f} {currency} a customer supported, "
+        f"{row['claimed']:.3f} claimed"
+    )
+
+
+def _estimators_agree(table: pd.DataFrame, currency: str) -> str:
+    """Between what three estimators of one value lie, for what ships."""
+    shipped = table[table["kind"] == "shipped"]
+    row = (table if shipped.empty else shipped).iloc[-1]
+    values = [float(row[name]) for name in ("aipw", "snips", "ips")]
+    return f"{row['label']}, {min(values):.3f} to {max(values):.3f} {currency} by three estimators"

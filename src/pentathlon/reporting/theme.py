@@ -18,28 +18,30 @@ UNSURE = "#8b98a5"
 WORSE = "#b4472f"
 TRUTH = "#1d2733"
 
+# Colours that stand beside each other differ for readers with any colour vision deficiency, too;
+# the tests hold them apart under the simulation of Machado, Oliveira and Fernandes (2009).
 ROLE = {
     "shipped": SHIPS,
-    "personalised": "#3f6fb0",
+    "personalised": "#67b7f0",
     "status quo": "#b58424",
-    "case's draft": "#8a6aa3",
-    "no e-mail": "#59636e",
-    "constant": "#9aa8b5",
-    "single model": "#7fa387",
+    "case's draft": "#8f78d8",
+    "no e-mail": "#343b43",
+    "constant": "#bcc5cd",
+    "single model": "#7a4a2a",
 }
 _KNOWN = ("logistic_regression", "random_forest", "xgboost", "neural_network")
-_MODELS = ("#3f6fb0", "#6f9a5c", "#b58424", "#8a6aa3", "#b4675f", "#4a97a0")
+_MODELS = ("#5ab4e5", "#897ae3", "#b59b30", "#6b5805", "#cf727d", "#a9d18e")
 _MESSAGES = (
-    "#3f6fb0",
-    "#6f9a5c",
-    "#d0a24a",
-    "#8a6aa3",
-    "#c07a5c",
-    "#4a97a0",
-    "#b0688c",
-    "#7d8f3f",
-    "#5f7fa8",
-    "#a58b6f",
+    "#195580",
+    "#b59b30",
+    "#897ae3",
+    "#67cdff",
+    "#cf727d",
+    "#6b5805",
+    "#943742",
+    "#5394ae",
+    "#828944",
+    "#93d07d",
 )
 _NO_EMAIL = "#c3cad1"
 

@@ -216,7 +216,7 @@ def skewed_campaign(n: int) -> tuple[np.ndarray, list[Limit]]:
     return profit, limits
 
 
-@pytest.mark.parametrize("n", [4_000, pytest.param(200_000, marks=pytest.mark.end_to_end)])
+@pytest.mark.parametrize("n", [4_000, pytest.param(110_000, marks=pytest.mark.end_to_end)])
 def test_a_campaign_reaches_the_optimum_of_a_linear_program(n: int) -> None:
     profit, limits = skewed_campaign(n)
     found = allocate(profit, limits)
