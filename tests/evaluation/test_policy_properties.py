@@ -62,6 +62,30 @@ def test_order_of_rows_and_messages_changes_nothing(problem):
         assert after.standard_error == pytest.approx(before.standard_error, **TOLERANCE)
 
 
+@settings(max_examples=60, deadline=None)
+@given(problems())
+def test_a_weight_is_how_often_a_row_counts(problem):
+    outcomes, policy, baseline, mu, rng = problem
+    times = rng.integers(1, 4, outcomes.n)
+    weighted = replace(outcomes, sampling_weight=times.astype(float), cluster=None)
+    rows = np.repeat(np.arange(outcomes.n), times)
+    repeated = replace(outcomes, sampling_weight=None, cluster=None).take(rows)
+    for estimator in ESTIMATORS:
+        for other in (None, baseline):
+            value, again = (
+                (
+                    estimator.estimate(first, drawn, predicted)
+                    if other is None
+                    else paired_gain(first, second, drawn, predicted, estimator)
+                ).value
+                for first, second, drawn, predicted in (
+                    (policy, baseline, weighted, mu),
+                    (policy[rows], baseline[rows], repeated, mu[rows]),
+                )
+            )
+            assert value == pytest.approx(again, **TOLERANCE)
+
+
 @settings(max_examples=40, deadline=None)
 @given(problems())
 def test_a_policy_gains_exactly_nothing_over_itself(problem):

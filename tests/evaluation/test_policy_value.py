@@ -105,6 +105,15 @@ def test_a_constant_is_worth_the_same_with_and_without_smoothing(campaign):
         close(smoothed.standard_error, plain.standard_error)
 
 
+@pytest.mark.parametrize("estimator", [IPS(), SNIPS(), AIPW()])
+def test_rows_on_which_policies_agree_add_nothing_to_the_size_of_a_gain(
+    four, four_predictions, estimator
+):
+    baseline = np.array([0, 1, 1, 1])  # apart from POLICY in the third row alone
+    gain = paired_gain(POLICY, baseline, four, four_predictions, estimator)
+    assert gain.effective_sample_size == pytest.approx(1.0)
+
+
 def test_smoothing_bias_by_hand(four, four_predictions):
     result = smoothing_bias(POLICY, four, four_predictions)
     difference = [2 * (1 - 2), 0.0, 0.0, 0.0]

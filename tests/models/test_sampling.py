@@ -63,6 +63,18 @@ def test_nothing_is_dropped_unless_asked_or_needed() -> None:
         assert (len(sample.rows), sample.logit_offset) == (40, 0.0)
 
 
+def test_one_non_buyer_is_kept_however_few_are_wanted() -> None:
+    y = outcomes(10, 30)
+    sample = case_control_sample(y, np.ones(40), 0.01, seed=1)
+    assert (len(sample.rows), y[sample.rows].sum()) == (11, 10)
+    assert sample.logit_offset == pytest.approx(np.log(1 / 30))
+
+
+def test_a_shifted_probability_starts_from_the_floor_that_is_asked_for() -> None:
+    assert shift_prior(np.array([0.0]), 0.0, floor=1e-3)[0] == pytest.approx(1e-3)
+    assert shift_prior(np.array([0.0]), 0.0)[0] == pytest.approx(1e-7)
+
+
 def test_the_seed_decides_which_rows_are_kept() -> None:
     y = outcomes(10, 500)
     first, again, other = (
