@@ -4,6 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUN ?=
+WORKERS ?= 2
+# A file's tests stay together, since they share runs; files go out in order, so that the last to
+# be handed out are not the longest.
+SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 export DO_NOT_TRACK := 1
 
@@ -32,11 +36,11 @@ install: $(STAMP) ## Create the environment from the lock
 run: $(STAMP) ## Run the default pipeline (RUN="--env test" adds options)
 	$(BIN)/kedro run $(RUN)
 
-test: $(STAMP) ## Run the whole suite
-	$(BIN)/python -m pytest
+test: $(STAMP) ## Run the whole suite, on WORKERS processes (2)
+	$(BIN)/python -m pytest $(SPREAD)
 
 test-fast: $(STAMP) ## Run the suite without the end-to-end tests
-	$(BIN)/python -m pytest -m "not end_to_end"
+	$(BIN)/python -m pytest $(SPREAD) -m "not end_to_end"
 
 viz: $(STAMP) ## Open the lineage in a browser
 	$(BIN)/kedro viz run

@@ -32,6 +32,7 @@ from pentathlon.decision.rules.settings import (
     MessagePeriod,
     PressureRule,
 )
+from pentathlon.events import PseudonymKey
 from pentathlon.models import MODEL_NAMES, model_class
 from pentathlon.models.order_value import LEVEL_MODELS
 from pentathlon.pipeline_registry import register_pipelines
@@ -342,6 +343,74 @@ def test_every_dataset_is_documented(registry):
         elif general not in {"raw_customers", "raw_events"}:
             assert f"`{folder}" in entries[general], f"{dataset} lies in {folder}"
     assert not missing
+
+
+# --- settings
+
+
+def settings() -> list[tuple[Path, dict[str, Any]]]:
+    """Blocks of parameters that the pages show, the bookshop's and the fifth model's apart."""
+    found = []
+    for page in PAGES:
+        for body in blocks(page, "yaml"):
+            shown = yaml.safe_load(body)
+            own = page == BOOKSHOP or page.stem == "add-a-model"
+            if (
+                not own
+                and isinstance(shown, dict)
+                and set(shown) <= set(loader(None)["parameters"])
+            ):
+                found.append((page, shown))
+    return found
+
+
+def merged(below: Any, above: Any) -> Any:
+    """What is said above put over what is said below."""
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return {**below, **{key: merged(below.get(key), value) for key, value in above.items()}}
+
+
+@pytest.mark.parametrize(
+    ("page", "shown"),
+    settings(),
+    ids=lambda v: name(v) if isinstance(v, Path) else " ".join(v),
+)
+def test_settings_that_are_shown_are_valid(page, shown, registry):
+    parameters = merged(loader(None)["parameters"], shown)
+    pipelines = registry["__default__"] + registry["intake"] + registry["moments"]
+    ParameterValidator({"chosen": pipelines}).validate_raw_params(parameters)
+    # A key that nobody knows must not pass for one that is obeyed.
+    block = next(iter(shown))
+    unknown = {"no_such_setting": 1}
+    if block == "training":
+        unknown = {next(iter(shown[block])): unknown}
+    wrong = merged(parameters, {block: unknown})
+    with pytest.raises(Exception, match="no_such_setting"):
+        ParameterValidator({"chosen": pipelines}).validate_raw_params(wrong)
+
+
+def test_pages_whose_settings_are_read():
+    assert {
+        "campaign-limits",
+        "features-from-events",
+        "learn-while-sending",
+        "raw-tables",
+        "select-features",
+    } <= {page.stem for page, _ in settings()}
+
+
+def test_the_credentials_of_the_privacy_page_are_those_that_are_read():
+    first, rotated = (
+        yaml.safe_load(body)["pseudonyms"]
+        for body in blocks(ROOT / "docs" / "how-to" / "privacy.md", "yaml")
+    )
+    read = yaml.safe_load(text(ROOT / "conf" / "base" / "credentials.yml"))["pseudonyms"]
+    assert set(first) == set(read)
+    secret = {"key": "a" * 64}
+    rotated["previous"] = dict.fromkeys(rotated["previous"], "b" * 64)
+    for key in (first | secret, rotated | secret):
+        assert PseudonymKey.from_credentials(key).key_id == key["key_id"]
 
 
 # --- the bookshop of "Use your own data"

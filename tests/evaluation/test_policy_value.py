@@ -105,6 +105,26 @@ def test_a_constant_is_worth_the_same_with_and_without_smoothing(campaign):
         close(smoothed.standard_error, plain.standard_error)
 
 
+def test_snips_under_weights_by_hand(four):
+    weight = np.array([1.0, 2.0, 3.0, 4.0])
+    outcomes = replace(four, sampling_weight=weight)
+    policy = np.array([0, 1, 1, 0])  # agrees with what was sent everywhere
+    ratio = 1 / four.propensity
+    value = (weight * ratio * four.profit).sum() / (weight * ratio).sum()
+    influence = value + ratio * (four.profit - value) / np.average(ratio, weights=weight)
+    close(SNIPS().influence(policy, outcomes), influence)
+    found = SNIPS().estimate(policy, outcomes)
+    close(found.value, value)
+    both = ratio * weight
+    close(found.effective_sample_size, both.sum() ** 2 / (both**2).sum())
+
+
+def test_both_policies_of_a_gain_must_fit_the_predictions(four, four_predictions):
+    for pair in ((np.array([0, 1, 2, 0]), POLICY), (POLICY, np.array([0, 1, 2, 0]))):
+        with pytest.raises(EvaluationError, match="2"):
+            paired_gain(*pair, four, four_predictions)
+
+
 @pytest.mark.parametrize("estimator", [IPS(), SNIPS(), AIPW()])
 def test_rows_on_which_policies_agree_add_nothing_to_the_size_of_a_gain(
     four, four_predictions, estimator

@@ -3,8 +3,12 @@
 import pandas as pd
 import pytest
 
+from pentathlon.contract import MessageSet
 from pentathlon.errors import DataError, ParameterError
-from pentathlon.moments import FeatureDeclaration, expand_declarations
+from pentathlon.moments import FeatureDeclaration, MomentSettings, expand_declarations
+from pentathlon.moments.assemble import declared_features
+from pentathlon.moments.outcomes import end_of_events, with_outcomes
+from pentathlon.moments.settings import OutcomeSettings
 
 NOW = pd.Timestamp("2025-06-01")
 
@@ -130,11 +134,115 @@ def test_a_source_whose_table_is_absent_is_named(value):
         ({"source": "orders", "aggregation": "count", "windows": [7, 7]}, "names one twice"),
         ({"aggregation": "share", "of": "a"}, "a share needs of and over"),
         ({"source": "emails", "aggregation": "count", "where": {"tier": ["x"]}}, "no labels of"),
+        ({"source": "orders", "aggregation": "count", "windows": []}, "name at least one"),
+        (
+            {"aggregation": "share", "of": "a", "over": "b", "source": "orders"},
+            "a share takes source",
+        ),
+        (
+            {
+                "source": "calendar",
+                "aggregation": "calendar",
+                "column": "month",
+                "windows": [30],
+            },
+            "the source calendar takes no windows",
+        ),
+        (
+            {"source": "orders", "aggregation": "cadence", "windows": [30]},
+            "cadence looks at all events",
+        ),
+        (
+            {"source": "orders", "aggregation": "decayed", "half_lives": [7], "windows": [30]},
+            "decayed looks at all events",
+        ),
     ],
 )
 def test_declarations_that_make_no_sense_are_refused(declaration, says):
     with pytest.raises(ValueError, match=says):
         FeatureDeclaration.model_validate(declaration)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"features": {}}, "declare at least one"),
+        ({"now": "2026-01-01T00:00:00+01:00"}, "written without a time zone"),
+        (
+            {"features": {"s": {"aggregation": "share", "of": "orders", "over": "none"}}},
+            "none must be a declaration that counts",
+        ),
+        (
+            {
+                "features": {
+                    "s": {
+                        "aggregation": "share",
+                        "of": "orders",
+                        "over": "orders",
+                        "by": "department",
+                    }
+                }
+            },
+            "orders cannot be divided by department",
+        ),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(changed, says):
+    count = {"orders": {"source": "orders", "aggregation": "count"}}
+    if changed.get("features"):
+        changed = changed | {"features": count | changed["features"]}
+    with pytest.raises(ValueError, match=says):
+        MomentSettings.model_validate({"features": count} | changed)
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [("month", 3), ("weekday", 6), ("hour", 14), ("season", "spring"), ("year_sine", 0.8494)],
+)
+def test_the_calendar_of_a_moment(value, column, expected):
+    """1 March 2026, a Sunday, 14:30; the 60th day of the year."""
+    found = value(
+        [line("1", day(1))],
+        moment=pd.Timestamp("2026-03-01 14:30"),
+        source="calendar",
+        aggregation="calendar",
+        column=column,
+    )
+    assert (
+        found == pytest.approx(expected, abs=1e-3) if column == "year_sine" else found == expected
+    )
+
+
+def test_features_of_customers_without_their_table_are_refused(value):
+    with pytest.raises(DataError, match="need the table customers, which is not there"):
+        value([line("1", day(1))], source="customers", aggregation="age", column="birth_year")
+
+
+def test_departments_are_those_of_the_messages_unless_they_are_declared():
+    pieces = {"source": "order_lines", "aggregation": "sum", "column": "pieces"}
+    declared = {"features": {"pieces": pieces | {"by": "department"}}}
+    messages = MessageSet(
+        {
+            "control": {"margin": 0.4},
+            "a": {"margin": 0.4, "department": "water"},
+            "b": {"margin": 0.4, "department": "water"},
+            "c": {"margin": 0.4, "department": "team"},
+        }
+    )
+    settings = MomentSettings.model_validate(declared)
+    names = [f.name for f in declared_features(settings, messages)]
+    assert names == ["pieces_water", "pieces_team"]
+    settings = MomentSettings.model_validate(declared | {"departments": ["gifts"]})
+    assert [f.name for f in declared_features(settings, messages)] == ["pieces_gifts"]
+
+
+def test_tables_without_events_or_orders_are_refused(stored):
+    empty = {"transactions": pd.DataFrame({"ordered_at": pd.Series(dtype="datetime64[us]")})}
+    with pytest.raises(DataError, match="hold no event"):
+        end_of_events(stored(empty))
+    rows = stored({"rows": pd.DataFrame({"row_id": [0], "customer_id": ["A"], "moment": [NOW]})})
+    with pytest.raises(DataError, match="Outcomes need the table transactions"):
+        with_outcomes(rows["rows"], {}, OutcomeSettings())
 
 
 def test_two_features_of_one_name_are_refused():

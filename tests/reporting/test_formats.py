@@ -86,3 +86,9 @@ def test_a_total_has_the_scale_of_its_interval():
     assert spaced(Money("$").total(2e9, 1e9, 3e9)) == "$2.00 billion"
     assert spaced(money.total(1234.4, 1000, 2000)) == "1,234 EUR"
     assert money.total(None, 1, 2) == "–"
+
+
+def test_what_is_not_known_is_shown_as_absent():
+    money = Money("EUR")
+    assert p_value(None) == about(float("nan")) == "–"
+    assert money.each(None) == money.each_interval(None, 1.0) == "–"

@@ -1,8 +1,11 @@
 """The simulated file against what is published about the case."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import OptimizeResult
 from scipy.special import expit
 from scipy.stats import rankdata
 
@@ -239,3 +242,41 @@ def test_the_fits_meet_their_targets() -> None:
     assert (weights * p) @ pool.numeric == pytest.approx((weights * logit) @ pool.numeric, rel=0.01)
     policy = calibration.fit_assignment(pool, weights)
     assert policy["slopes"] == pytest.approx(fitted()["assignment"]["slopes"], abs=0.004)
+
+
+def test_every_constant_is_fitted_and_written(monkeypatch, tmp_path) -> None:
+    """What the command writes, with its slow fits replaced: all that is committed, and no more."""
+    monkeypatch.setattr(calibration, "__file__", str(tmp_path / "calibration.py"))
+    pool = draw_copula(200, np.random.default_rng(1))
+    weights = np.full(200, 1 / 200)
+    fits = {
+        "draw_copula": lambda rows, generator: pool,
+        "fit_tilt": lambda pool: (np.zeros(72), 0.0, weights),
+        "fit_baseline": lambda pool, weights: np.zeros(3),
+        "fit_assignment": lambda pool, weights: {"intercepts": [0.0]},
+        "fit_control_means": lambda: [0.0],
+        "fit_published_scale": lambda: 0.4,
+    }
+    for name, fit in fits.items():
+        monkeypatch.setattr(calibration, name, fit)
+    path = tmp_path / "fitted_constants.json"
+
+    def oracle_gain(kind: str) -> float:
+        return 0.1 * float(json.loads(path.read_text(encoding="utf-8"))["scales"][kind])
+
+    monkeypatch.setattr(calibration, "oracle_gain", oracle_gain)
+    calibration.main()
+    written = json.loads(path.read_text(encoding="utf-8"))
+    assert set(written) == set(fitted())
+    assert written["scales"] == pytest.approx(
+        {"published": 0.4, **{kind: 10 * gain for kind, gain in calibration.GAINS.items()}},
+        abs=2e-3,
+    )
+
+
+def test_a_logging_policy_that_cannot_be_fitted_is_no_policy(monkeypatch) -> None:
+    failed = OptimizeResult(success=False, message="no root", x=np.zeros(13))
+    monkeypatch.setattr(calibration, "root", lambda *_, **__: failed)
+    pool = draw_copula(500, np.random.default_rng(1))
+    with pytest.raises(RuntimeError, match="could not be fitted: no root"):
+        calibration.fit_assignment(pool, np.full(500, 1 / 500))
