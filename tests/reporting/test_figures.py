@@ -264,3 +264,26 @@ def test_titles_say_what_the_models_data_says(data):
     assert title(figures_models.feature_effects(effects)) == (
         f"Purchase probability varies most with {name}"
     )
+
+
+def test_levels_without_numbers_stay_in_their_order_and_long_ones_are_cut(data):
+    levels = ["north by north-west", "south", "east", "west", "centre"]
+    effects = pd.DataFrame(
+        {
+            "feature": "region",
+            "position": range(5),
+            "level": levels,
+            "observed": 0.1,
+            "lower": 0.05,
+            "upper": 0.2,
+            "predicted": [0.1, 0.2, 0.1, 0.1, 0.1],
+        }
+    )
+    figure = figures_models.feature_effects(effects)
+    assert list(traces(figure)["Predicted"].text) == levels
+    assert list(figure.layout.xaxis.ticktext) == ["north by …", "east", "centre"]
+
+
+def test_a_model_without_a_finished_trial_has_an_empty_panel(data):
+    by_model = {name: data[f"{name}_trials"].assign(state="FAIL") for name in MODEL_NAMES}
+    assert title(figures_fitting.tuning(by_model)) == "No trial has finished"

@@ -1,4 +1,9 @@
-from pentathlon.reporting.overlap import overlap_table, refusal_sentence, unreached_sentences
+from pentathlon.reporting.overlap import (
+    SHOWN,
+    overlap_table,
+    refusal_sentence,
+    unreached_sentences,
+)
 from pentathlon.reporting.verdict import verdict
 
 LOST = ["run", "city is A", 30, 0, 0.0, -9.0, 0, float("nan"), float("nan")]
@@ -45,3 +50,12 @@ def test_a_few_who_are_not_reached_are_named_but_no_refusal(small_run):
     results = lost(small_run, 0.02)
     assert "No conclusion" not in verdict(results).action
     assert len(unreached_sentences(results)) == 1
+
+
+def test_the_largest_groups_are_named_and_the_others_counted(small_run):
+    groups = [[*LOST[:1], f"city is {i}", 10 + i, *LOST[3:]] for i in range(SHOWN + 2)]
+    results = small_run.results(changes={"overlap": small_run.overlap(groups)})
+    found = plain(unreached_sentences(results))
+    assert len(found) == SHOWN + 1
+    assert f"whose city is {SHOWN + 1} with run" in found[0]
+    assert found[-1] == "2 more such groups are in the table."

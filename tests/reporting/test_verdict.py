@@ -218,6 +218,31 @@ def test_caveats_come_from_numbers(small_run):
     assert "cost nothing" not in words(caveats(small_run.results(cost=0.1)))
 
 
+def test_caveats_of_a_log_and_of_orders_that_say_less(small_run):
+    data = small_run.datasets()
+    quality, values = data["data_quality"], data["policy_values"]
+    quality["propensity"]["at_floor"] = 12
+    values.loc[values["policy"] == "shipped", "top_10_orders_share"] = float("nan")
+    calibration = data["calibration"]
+    rows = calibration["group"] == "message"
+    calibration.loc[rows.idxmax(), "agrees"] = False
+    changes = {"data_quality": quality, "policy_values": values, "calibration": calibration}
+    points = words(caveats(small_run.results(changes=changes)))
+    assert "12 propensities had to be raised to the floor" in points
+    assert "What ships is credited with no order at all" in points
+    first = calibration.loc[rows.idxmax(), "message"].replace("control", "no e-mail")
+    assert f"lie outside the interval of the observed ones for {first}." in points
+    silent = small_run.results(headline={"smoothing_bias_p_value": None})
+    assert "smoothing" not in words(caveats(silent))
+
+
+def test_columns_that_nothing_reads_are_named(small_run):
+    quality = small_run.datasets()["data_quality"] | {"unused_columns": ["shoe_size"]}
+    results = small_run.results(changes={"data_quality": quality})
+    data = next(s for s in sections(results) if s.anchor == "data")
+    assert "Columns that nothing reads: shoe_size" in words(data.paragraphs)
+
+
 def test_many_orders_are_not_called_few(small_run):
     calibration = small_run.calibration(("control", "run", "swim"), observed=14_400.0)
     points = words(caveats(small_run.results(changes={"calibration": calibration})))
