@@ -19,9 +19,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+import howto_figures
+from howto_figures import clock
+
 PROJECT = Path(__file__).resolve().parents[1]
 RESULTS = PROJECT / "benchmarks" / "results"
-PAGES = ["README.md", "docs/explanation/published-case.md"]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/explanation/published-case.md",
+    "docs/how-to/campaign-limits.md",
+    "docs/how-to/features-from-events.md",
+    "docs/how-to/raw-tables.md",
+    "docs/how-to/rerun-what-changed.md",
+]
 DIFFER = {
     "none": "not at all (`none`)",
     "published": "as faintly as in the case (`published`)",
@@ -218,12 +229,6 @@ def peers() -> str:
     return "\n".join([*lines, "", told])
 
 
-def spelled(seconds: float) -> str:
-    """Seconds as people say them: 41 s, 4 min 20 s."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
 def costs() -> str:
     """Time and memory of whole runs from the command line."""
     results = json.loads((RESULTS / "pipeline.json").read_text(encoding="utf-8"))
@@ -231,7 +236,7 @@ def costs() -> str:
     for name, (run, customers) in RUNS.items():
         found = results[name]
         lines.append(
-            f"| {run} | {customers:,} | {spelled(found['seconds'])} | {found['peak_gib']:.1f} GiB |"
+            f"| {run} | {customers:,} | {clock(found['seconds'])} | {found['peak_gib']:.1f} GiB |"
         )
     return "\n".join(lines)
 
@@ -241,7 +246,7 @@ def scoring() -> str:
     found = json.loads((RESULTS / "scoring.json").read_text(encoding="utf-8"))
     return (
         "Five million customers with seven messages and four tuned models take "
-        f"{spelled(found['seconds_5m'])} and {found['peak_mib_5m'] / 1024:.1f} GiB on "
+        f"{clock(found['seconds_5m'])} and {found['peak_mib_5m'] / 1024:.1f} GiB on "
         f"{THREADS[found['threads']]}, {found['speedup_vs_library']:.1f} times less than the "
         "libraries' own predictions message by message (`python benchmarks/scoring.py`)."
     )
@@ -305,6 +310,7 @@ FIGURES: dict[str, Callable[[], str]] = {
     "costs": costs,
     "revisited": revisited,
     "scoring": scoring,
+    **howto_figures.FIGURES,
 }
 
 
