@@ -90,13 +90,14 @@ def allocation() -> str:
     """How long millions of customers under limits take."""
     found = read("allocation")
     gap = f"{found['relative_gap']:.0e}".replace("e-0", "e-")
+    small, customers = found["small_customers"], found["customers"]
     return (
-        f"{found['customers'] / 1e6:.0f} million customers with seven messages, a budget and "
-        f"twelve quotas took {found['seconds']:.1f} seconds and "
-        f"{found['peak_mib_beyond_input']:.0f} MiB beyond the input on two cores, with a relative gap of {gap}; at {found['small_customers']:,} "
-        f"customers the optimum is that of HiGHS, in {found['small_seconds']:.1f} seconds instead "
-        f"of {found['highs_seconds']:.0f} (`python benchmarks/allocation.py --highs-customers "
-        f"{found['small_customers']}`, which also compares with a greedy rule)."
+        f"{customers / 1e6:.0f} million customers with seven messages, a budget and twelve quotas "
+        f"took {found['seconds']:.1f} seconds and {found['peak_mib_beyond_input']:.0f} MiB beyond "
+        f"the input on two cores, with a relative gap of {gap}; at {small:,} customers the optimum "
+        f"is that of HiGHS, in {found['small_seconds']:.1f} seconds instead of "
+        f"{found['highs_seconds']:.0f} (`python benchmarks/allocation.py --highs-customers "
+        f"{small}`, which also compares with a greedy rule)."
     )
 
 
