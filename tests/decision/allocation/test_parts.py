@@ -10,6 +10,7 @@ from pentathlon.decision.allocation import Limit, allocate
 from pentathlon.decision.allocation.candidates import Candidates
 from pentathlon.decision.allocation.exact import solve_tied
 from pentathlon.decision.allocation.limits import LimitSystem
+from pentathlon.errors import ParameterError
 
 
 def binding(n: int, seed: int) -> tuple[np.ndarray, list[Limit]]:
@@ -115,3 +116,36 @@ def test_a_later_limit_gives_way_no_further_to_spare_an_earlier_one() -> None:
     ]
     found = allocate(np.zeros((10, 3)), limits, relax=["first", "second"])
     assert found.slack.tolist() == pytest.approx([8, 1, 0])
+
+
+def test_how_far_limits_are_broken() -> None:
+    limits = [
+        Limit("cap", (0.0, 1.0, 0.0), maximum=5),
+        Limit("quota", (0.0, 0.0, 1.0), minimum=4),
+    ]
+    system = LimitSystem.of(limits, 1, 3)
+    assert system.violation(np.array([7.0, 1.0])).tolist() == [2.0, 3.0]
+    assert system.violation(np.array([5.0, 4.0])).tolist() == [0.0, 0.0]
+
+
+def test_use_may_differ_by_segment() -> None:
+    """Two customers of a segment that counts double fill what four of the other would."""
+    profit = np.tile([0.0, 1.0], (8, 1))
+    profit[:4, 1] = 2.0
+    segment = np.repeat([1, 0], 4)
+    limit = Limit("complaints", (0.0, 1.0), maximum=6.0, per_segment=(1.0, 2.0))
+    found = allocate(profit, [limit], segment=segment)
+    assert found.used.tolist() == [6.0]
+    assert found.profit == pytest.approx(3 * 2.0)
+    system = LimitSystem.of([limit], 2, 2)
+    assert system.price_table(np.array([0.5])).tolist() == [[0.0, 0.5], [0.0, 1.0]]
+    with pytest.raises(ParameterError, match="2 factors for 3 segments"):
+        LimitSystem.of([limit], 3, 2)
+
+
+def test_limits_of_segments_that_are_not_there_and_without_numbers_are_refused() -> None:
+    with pytest.raises(ParameterError, match="there are 2"):
+        LimitSystem.of([Limit("lost", (0.0, 1.0), maximum=1, segments=(2,))], 2, 2)
+    for ends in ({"minimum": float("nan")}, {"maximum": float("nan")}):
+        with pytest.raises(ParameterError):
+            Limit("no number", (0.0, 1.0), **ends)
