@@ -37,6 +37,7 @@ SPARK_ONLY = "scoring/spark/"
 def pytest(*arguments: str, data: Path, **variables: str) -> None:
     """Run tests, adding to what was covered so far."""
     command = [sys.executable, "-m", "pytest", "-q", "--cov", "--cov-branch", "--cov-append"]
+    command += ["-n", str(os.cpu_count() or 1), "--dist", "loadfile", "--no-loadscope-reorder"]
     done = subprocess.run(
         [*command, "--cov-report=", *arguments],
         cwd=PROJECT,

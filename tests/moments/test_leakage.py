@@ -22,7 +22,7 @@ def base(small):
     return tables, rows
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def unchanged(base, features, compute):
     tables, rows = base
     return compute(tables, rows, features)
