@@ -1,8 +1,10 @@
 """The key of pseudonyms reaches raw tables and nothing else."""
 
-from kedro.io import DataCatalog, MemoryDataset
+import pytest
+from kedro.io import DataCatalog, DatasetError, MemoryDataset
 
 from pentathlon.datasets import RawEventsDataset
+from pentathlon.errors import DataError
 from pentathlon.hooks.pseudonym_key import PseudonymKeyHook
 
 ENTRY = {"pseudonyms": {"key_id": "k1", "key": "s" * 32}, "others": {"key": "secret"}}
@@ -33,3 +35,11 @@ def test_raw_tables_may_be_read_in_another_way():
     known = DataCatalog({"raw_events": MemoryDataset([1, 2])})
     PseudonymKeyHook().after_catalog_created(known, ENTRY)
     assert known.load("raw_events") == [1, 2]
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    dataset = RawEventsDataset(filepath=str(tmp_path / "nowhere"), scratch=str(tmp_path / "s"))
+    with pytest.raises(
+        (DataError, DatasetError), match="There is no folder .*nowhere with raw tables"
+    ):
+        dataset.load()
