@@ -40,6 +40,6 @@ def test_raw_tables_may_be_read_in_another_way():
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     dataset = RawEventsDataset(filepath=str(tmp_path / "nowhere"), scratch=str(tmp_path / "s"))
     with pytest.raises(
-        (DataError, DatasetError), match="There is no folder .*nowhere with raw tables"
+        (DataError, DatasetError), match=r"There is no folder .*nowhere with raw tables"
     ):
         dataset.load()
